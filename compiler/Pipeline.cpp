@@ -1,0 +1,97 @@
+//===- Pipeline.cpp - THE place: the whole lowering, top to bottom ---------------------===//
+//
+// One function per stage. Each ordering constraint stands with its reason.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tegula/compiler/Pipeline.h"
+#include "tegula/compiler/Passes.h"
+#include "tegula/compiler/buffer/Passes.h"
+#include "tegula/compiler/graph/Passes.h"
+#include "tegula/compiler/tile/Passes.h"
+
+#include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
+#include "mlir/Dialect/Bufferization/Transforms/Passes.h"
+#include "mlir/Dialect/Tensor/Transforms/Passes.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace tegula {
+
+/// nn -> nn: fewer and better ops.
+static void graphStage(const CompileOptions &options, OpPassManager &pm) {
+  OpPassManager &function = pm.nest<func::FuncOp>();
+  function.addPass(createCanonicalizerPass());
+  function.addPass(createCSEPass());
+  if (options.optLevel == 0)
+    return;
+  // Scales move into weights as ops on constants; FoldConstants then evaluates them.
+  function.addPass(createFoldScales());
+  function.addPass(createCanonicalizerPass());
+  // Layouts before constant folding: the weights' transposes are folded with everything else.
+  function.addPass(createChooseLayouts());
+  function.addPass(createCanonicalizerPass());
+  function.addPass(createCSEPass());
+  pm.addPass(createFoldConstants());
+  pm.nest<func::FuncOp>().addPass(createCanonicalizerPass());
+}
+
+/// nn -> linalg -> scf.forall of vector code, as the target's plans say.
+static void tileStage(const Target &target, OpPassManager &pm) {
+  OpPassManager &function = pm.nest<func::FuncOp>();
+  function.addPass(createLowerToLinalg());
+  function.addPass(createCanonicalizerPass());
+  function.addPass(createCSEPass());
+  function.addPass(createFuseElementwise());
+  // Units are what plans speak of: one form for all of them.
+  function.addPass(createSimplifyUnits());
+  function.addPass(createCanonicalizerPass());
+  function.addPass(createCSEPass());
+  function.addPass(createPlanUnits(target));
+  // After the plans: panels are as wide as the register tile.
+  function.addPass(createPackWeights());
+  function.addPass(createTileUnits());
+  target.addPasses(Stage::Tile, pm);
+  pm.nest<func::FuncOp>().addPass(createCanonicalizerPass());
+  pm.nest<func::FuncOp>().addPass(createCSEPass());
+}
+
+/// Tensors -> memrefs in one arena.
+static void bufferStage(const Target &target, OpPassManager &pm) {
+  pm.nest<func::FuncOp>().addPass(createBindResults());
+  // A producer writes straight into the slice, padding or result that it ends up in.
+  pm.addPass(bufferization::createEmptyTensorEliminationPass());
+  bufferization::OneShotBufferizePassOptions bufferize;
+  bufferize.bufferizeFunctionBoundaries = true;
+  bufferize.functionBoundaryTypeConversion = bufferization::LayoutMapOption::IdentityLayoutMap;
+  pm.addPass(bufferization::createOneShotBufferizePass(bufferize));
+  OpPassManager &function = pm.nest<func::FuncOp>();
+  function.addPass(createCanonicalizerPass());
+  function.addPass(createCSEPass());
+  function.addPass(createPlanArena());
+  target.addPasses(Stage::Buffer, pm);
+}
+
+void addStage(Stage stage, const Target &target, const CompileOptions &options, OpPassManager &pm) {
+  switch (stage) {
+  case Stage::Import:
+    pm.nest<func::FuncOp>().addPass(createCanonicalizerPass());
+    break;
+  case Stage::Graph:
+    graphStage(options, pm);
+    break;
+  case Stage::Tile:
+    tileStage(target, pm);
+    break;
+  case Stage::Buffer:
+    bufferStage(target, pm);
+    break;
+  case Stage::Emit:
+    target.addPasses(Stage::Emit, pm);
+    break;
+  }
+  pm.addPass(createVerifyStage(stage));
+}
+
+} // namespace tegula

@@ -1,0 +1,26 @@
+//===- Register.cpp - dialects, interfaces and passes of the whole compiler ------------===//
+
+#include "tegula/compiler/Pipeline.h"
+#include "tegula/compiler/buffer/Passes.h"
+#include "tegula/compiler/graph/Passes.h"
+#include "tegula/compiler/tile/Passes.h"
+#include "tegula/dialects/nn/Nn.h"
+
+#include "mlir/InitAllDialects.h"
+#include "mlir/InitAllExtensions.h"
+
+namespace tegula {
+
+void registerDialects(mlir::DialectRegistry &registry) {
+  mlir::registerAllDialects(registry);
+  mlir::registerAllExtensions(registry);
+  registry.insert<nn::NnDialect, tgl::TglDialect>();
+}
+
+void registerPasses() {
+  registerGraphPasses();
+  registerTilePasses();
+  registerBufferPasses();
+}
+
+} // namespace tegula

@@ -1,0 +1,26 @@
+//===- Passes.td - passes of the buffer stage --------------------------------===//
+#ifndef TEGULA_COMPILER_BUFFER_PASSES_TD
+#define TEGULA_COMPILER_BUFFER_PASSES_TD
+include "mlir/Pass/PassBase.td"
+
+def BindResults : Pass<"tegula-bind-results", "::mlir::func::FuncOp"> {
+  let summary = "Write results of static shape into memory that the caller passes";
+  let description = [{
+    A tensor result of static shape becomes a memref argument that the value is materialised in; `tgl.bound_outputs`
+    lists which outputs are arguments. Results of dynamic shape stay results.
+  }];
+  let dependentDialects = ["::mlir::bufferization::BufferizationDialect", "::mlir::memref::MemRefDialect"];
+}
+
+def PlanArena : Pass<"tegula-plan-arena", "::mlir::func::FuncOp"> {
+  let summary = "Give every static buffer a place in one arena";
+  let description = [{
+    Buffers whose lives do not overlap share memory. The largest buffers are placed first, each at the lowest free
+    offset (multiples of 64 bytes). The function gets the arena as its last argument; `tgl.workspace_bytes` is its size and
+    `tgl.live_bytes` the peak of bytes alive, the bound that no plan can beat. Buffers of dynamic size stay
+    `memref.alloc` and get a `memref.dealloc` after their last use.
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
+  let statistics = [Statistic<"placed", "placed", "Number of buffers placed">];
+}
+#endif

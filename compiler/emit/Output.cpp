@@ -1,0 +1,85 @@
+//===- Output.cpp - writing files so that a failure leaves nothing behind -------------------===//
+
+#include "tegula/compiler/emit/Output.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Process.h"
+#include "llvm/Support/Signals.h"
+
+using namespace llvm;
+
+namespace tegula {
+
+std::string sanitizeSymbol(StringRef text) {
+  std::string symbol;
+  for (char c : text)
+    symbol += isAlnum(c) || c == '_' ? c : '_';
+  if (symbol.empty() || isDigit(symbol[0]))
+    symbol = "_" + symbol;
+  return symbol;
+}
+
+std::string temporaryBeside(StringRef path, std::string &why) {
+  SmallString<128> model(path);
+  model += ".tmp-%%%%%%%%";
+  SmallString<128> temporary;
+  int descriptor;
+  if (std::error_code error = sys::fs::createUniqueFile(model, descriptor, temporary)) {
+    why = ("cannot write '" + path + "': " + error.message()).str();
+    return "";
+  }
+  sys::Process::SafelyCloseFileDescriptor(descriptor);
+  sys::RemoveFileOnSignal(temporary);
+  return temporary.str().str();
+}
+
+bool moveFile(StringRef temporary, StringRef path, std::string &why) {
+  if (std::error_code error = sys::fs::rename(temporary, path)) {
+    why = ("cannot write '" + path + "': " + error.message()).str();
+    (void)sys::fs::remove(temporary);
+    return false;
+  }
+  sys::DontRemoveFileOnSignal(temporary);
+  return true;
+}
+
+bool writeFile(StringRef path, std::string &why, function_ref<void(raw_pwrite_stream &)> write) {
+  if (path == "-") {
+    SmallString<0> buffer;
+    raw_svector_ostream stream(buffer);
+    write(stream);
+    outs() << buffer;
+    return true;
+  }
+  std::string temporary = temporaryBeside(path, why);
+  if (temporary.empty())
+    return false;
+  std::error_code error;
+  {
+    raw_fd_ostream stream(temporary, error);
+    if (!error) {
+      write(stream);
+      stream.close();
+      error = stream.error();
+      stream.clear_error();
+    }
+  }
+  if (error) {
+    (void)sys::fs::remove(temporary);
+    why = ("cannot write '" + path + "': " + error.message()).str();
+    return false;
+  }
+  (void)sys::fs::setPermissions(temporary, sys::fs::perms::all_read | sys::fs::perms::owner_write);
+  return moveFile(temporary, path, why);
+}
+
+bool writeText(mlir::ModuleOp module, StringRef path, std::string &why) {
+  return writeFile(path, why, [&](raw_pwrite_stream &stream) {
+    module.print(stream, mlir::OpPrintingFlags().enableDebugInfo(true));
+    stream << "\n";
+  });
+}
+
+} // namespace tegula

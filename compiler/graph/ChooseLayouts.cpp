@@ -1,0 +1,361 @@
+//===- ChooseLayouts.cpp - channels-last convolutions and what lies between ------------===//
+//
+//   %y = nn.conv %x, %w {layout = "channels_first"}      %a = nn.transpose %x {perm = [0, 2, 3, 1]}
+//   %z = nn.unary relu %y                            ->  %c = nn.conv %a, %v {layout = "channels_last"}
+//                                                        %r = nn.unary relu %c
+//                                                        %z = nn.transpose %r {perm = [0, 3, 1, 2]}
+//
+// A channels-last convolution reads one pixel's channels as a row of a matrix product, whatever the kernel, so one
+// code generator serves products and convolutions alike; elementwise ops do not care.
+//
+// Needs: nn with static ranks. Leaves: no channels-first convolution or pool. Idempotent.
+//===----------------------------------------------------------------------===//
+
+#include "tegula/compiler/graph/Passes.h"
+#include "tegula/dialects/nn/Nn.h"
+
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+using namespace mlir;
+
+namespace tegula {
+#define GEN_PASS_DEF_CHOOSELAYOUTS
+#include "tegula/compiler/graph/Passes.h.inc"
+
+using Perm = SmallVector<int64_t>;
+
+/// [0, 2, ..., r - 1, 1]: channels-first to channels-last.
+static Perm toLast(int64_t rank) {
+  Perm perm{0};
+  for (int64_t axis = 2; axis < rank; ++axis)
+    perm.push_back(axis);
+  perm.push_back(1);
+  return perm;
+}
+/// [0, r - 1, 1, ..., r - 2]: its inverse.
+static Perm toFirst(int64_t rank) {
+  Perm perm{0, rank - 1};
+  for (int64_t axis = 1; axis + 1 < rank; ++axis)
+    perm.push_back(axis);
+  return perm;
+}
+static int64_t rankOf(Value value) { return cast<RankedTensorType>(value.getType()).getRank(); }
+static ArrayRef<int64_t> shapeOf(Value value) { return cast<RankedTensorType>(value.getType()).getShape(); }
+
+static Value transpose(OpBuilder &b, Location loc, Value x, ArrayRef<int64_t> perm) {
+  return nn::TransposeOp::create(b, loc, x, b.getDenseI64ArrayAttr(perm));
+}
+static Value reshape(OpBuilder &b, Location loc, Value x, ArrayRef<int64_t> shape) {
+  auto type = RankedTensorType::get(shape, cast<RankedTensorType>(x.getType()).getElementType());
+  return nn::ReshapeOp::create(b, loc, type, x, Value());
+}
+
+/// The value before a channels-last to channels-first transpose; null if `value` is not one.
+static Value beforeTranspose(Value value) {
+  auto op = value.getDefiningOp<nn::TransposeOp>();
+  if (!op || rankOf(value) < 3 || Perm(op.getPerm()) != toFirst(rankOf(value)))
+    return {};
+  return op.getX();
+}
+
+/// The kernel in channels-last order, see nn.conv.
+static Value lastKernel(OpBuilder &b, nn::ConvOp conv) {
+  Value w = conv.getW();
+  SmallVector<int64_t> shape(shapeOf(w));
+  int64_t group = conv.getGroup(), rank = shape.size(), spatial = rank - 2;
+  Location loc = conv.getLoc();
+  auto kernelAxes = [&](int64_t first) { return llvm::to_vector(llvm::seq<int64_t>(first, first + spatial)); };
+  if (group == 1) {
+    Perm perm = kernelAxes(2);
+    perm.append({1, 0});
+    return transpose(b, loc, w, perm);
+  }
+  SmallVector<int64_t> kernel(shape.begin() + 2, shape.end());
+  if (shape[1] == 1 && shape[0] == group) {
+    SmallVector<int64_t> flat{group};
+    llvm::append_range(flat, kernel);
+    Perm perm = kernelAxes(1);
+    perm.push_back(0);
+    return transpose(b, loc, reshape(b, loc, w, flat), perm);
+  }
+  SmallVector<int64_t> grouped{group, shape[0] / group, shape[1]};
+  llvm::append_range(grouped, kernel);
+  Perm perm{0};
+  llvm::append_range(perm, kernelAxes(3));
+  perm.append({2, 1});
+  return transpose(b, loc, reshape(b, loc, w, grouped), perm);
+}
+
+namespace {
+struct ConvertConv : OpRewritePattern<nn::ConvOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(nn::ConvOp conv, PatternRewriter &b) const override {
+    if (conv.isChannelsLast() || ShapedType::isDynamicShape(shapeOf(conv.getW())))
+      return b.notifyMatchFailure(conv, "channels-last already, or a kernel of unknown size");
+    int64_t rank = rankOf(conv.getX());
+    Value x = transpose(b, conv.getLoc(), conv.getX(), toLast(rank));
+    Value y = nn::ConvOp::create(b, conv.getLoc(), x, lastKernel(b, conv), b.getStringAttr("channels_last"),
+                                 conv.getGroupAttr(), conv.getStridesAttr(), conv.getDilationsAttr(), conv.getLowAttr(),
+                                 conv.getHighAttr());
+    b.replaceOp(conv, transpose(b, conv.getLoc(), y, toFirst(rank)));
+    return success();
+  }
+};
+
+struct ConvertPool : OpRewritePattern<nn::PoolOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(nn::PoolOp pool, PatternRewriter &b) const override {
+    if (pool.isChannelsLast())
+      return b.notifyMatchFailure(pool, "channels-last already");
+    int64_t rank = rankOf(pool.getX());
+    Value x = transpose(b, pool.getLoc(), pool.getX(), toLast(rank));
+    Value y = nn::PoolOp::create(b, pool.getLoc(), pool.getKindAttr(), x, b.getStringAttr("channels_last"),
+                                 pool.getKernelAttr(), pool.getStridesAttr(), pool.getDilationsAttr(), pool.getLowAttr(),
+                                 pool.getHighAttr(), pool.getCeilAttr(), pool.getCountIncludePadAttr());
+    b.replaceOp(pool, transpose(b, pool.getLoc(), y, toFirst(rank)));
+    return success();
+  }
+};
+
+/// A transposed convolution whose kernel covers each output once is a product, then a move of blocks.
+struct ConvertConvTranspose : OpRewritePattern<nn::ConvTransposeOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(nn::ConvTransposeOp op, PatternRewriter &b) const override {
+    ArrayRef<int64_t> x = shapeOf(op.getX()), w = shapeOf(op.getW());
+    auto isZero = [](ArrayRef<int64_t> values) { return llvm::all_of(values, [](int64_t v) { return v == 0; }); };
+    if (x.size() != 4 || op.getGroup() != 1 || !isZero(op.getLow()) || !isZero(op.getHigh()) ||
+        !isZero(op.getOutputPadding()) || op.getStrides() != w.drop_front(2) || ShapedType::isDynamicShape(x) ||
+        ShapedType::isDynamicShape(w))
+      return b.notifyMatchFailure(op, "kernels overlap or are padded");
+    int64_t n = x[0], c = x[1], h = x[2], width = x[3], m = w[1], kh = w[2], kw = w[3];
+    Location loc = op.getLoc();
+    Value rows = reshape(b, loc, transpose(b, loc, op.getX(), toLast(4)), {n * h * width, c});
+    Value kernel = reshape(b, loc, transpose(b, loc, op.getW(), {0, 2, 3, 1}), {c, kh * kw * m});
+    Value product = nn::MatMulOp::create(b, loc, rows, kernel);
+    Value blocks = transpose(b, loc, reshape(b, loc, product, {n, h, width, kh, kw, m}), {0, 1, 3, 2, 4, 5});
+    Value last = reshape(b, loc, blocks, {n, h * kh, width * kw, m});
+    b.replaceOp(op, transpose(b, loc, last, toFirst(4)));
+    return success();
+  }
+};
+
+/// transpose(transpose(x)), and transposes that only move axes of extent 1.
+struct SimplifyTranspose : OpRewritePattern<nn::TransposeOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(nn::TransposeOp op, PatternRewriter &b) const override {
+    ArrayRef<int64_t> perm = op.getPerm();
+    if (auto inner = op.getX().getDefiningOp<nn::TransposeOp>()) {
+      Perm composed;
+      for (int64_t axis : perm)
+        composed.push_back(inner.getPerm()[axis]);
+      if (llvm::is_sorted(composed))
+        b.replaceOp(op, inner.getX());
+      else
+        b.replaceOp(op, transpose(b, op.getLoc(), inner.getX(), composed));
+      return success();
+    }
+    ArrayRef<int64_t> shape = shapeOf(op.getX());
+    if (ShapedType::isDynamicShape(shape))
+      return b.notifyMatchFailure(op, "dynamic shape");
+    int64_t previous = -1;
+    for (int64_t axis : perm) {
+      if (shape[axis] == 1)
+        continue;
+      if (axis < previous)
+        return b.notifyMatchFailure(op, "moves data");
+      previous = axis;
+    }
+    b.replaceOp(op, reshape(b, op.getLoc(), op.getX(), shapeOf(op.getY())));
+    return success();
+  }
+};
+
+/// Elementwise ops of any arity.
+struct SinkThroughElementwise : RewritePattern {
+  SinkThroughElementwise(MLIRContext *context) : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
+
+  /// `value` in channels-last order, given that the op's result has `rank` axes; null when that is not worth it.
+  static Value inLast(OpBuilder &b, Location loc, Value value, int64_t rank, int64_t budget) {
+    if (Value before = beforeTranspose(value))
+      if (rankOf(value) == rank)
+        return before;
+    auto type = cast<RankedTensorType>(value.getType());
+    if (!type.hasStaticShape() || type.getNumElements() > budget)
+      return {};
+    SmallVector<int64_t> shape(rank - type.getRank(), 1);
+    llvm::append_range(shape, type.getShape());
+    if (type.getNumElements() == 1)
+      return value;
+    if ((int64_t)shape.size() != type.getRank())
+      value = reshape(b, loc, value, shape);
+    return transpose(b, loc, value, toLast(rank));
+  }
+
+  LogicalResult matchAndRewrite(Operation *op, PatternRewriter &b) const override {
+    if (!isa<nn::UnaryOp, nn::BinaryOp, nn::SelectOp, nn::CastOp>(op))
+      return failure();
+    int64_t rank = rankOf(op->getResult(0)), largest = 0;
+    bool any = false;
+    for (Value operand : op->getOperands())
+      if (beforeTranspose(operand) && rankOf(operand) == rank) {
+        any = true;
+        auto type = cast<RankedTensorType>(operand.getType());
+        largest = std::max(largest, type.hasStaticShape() ? type.getNumElements() : INT64_MAX);
+      }
+    if (!any)
+      return b.notifyMatchFailure(op, "no operand is transposed");
+    SmallVector<Value> operands;
+    for (Value operand : op->getOperands()) {
+      Value last = inLast(b, op->getLoc(), operand, rank, largest);
+      if (!last)
+        return b.notifyMatchFailure(op, "another operand would have to be transposed");
+      operands.push_back(last);
+    }
+    Type element = getElementTypeOrSelf(op->getResult(0).getType());
+    SmallVector<int64_t> shape;
+    for (int64_t axis : toLast(rank))
+      shape.push_back(shapeOf(op->getResult(0))[axis]);
+    OperationState state(op->getLoc(), op->getName(), operands, {RankedTensorType::get(shape, element)});
+    state.addAttributes(op->getDiscardableAttrDictionary().getValue());
+    state.propertiesAttr = op->getPropertiesAsAttribute();
+    Operation *made = b.create(state);
+    b.replaceOp(op, transpose(b, op->getLoc(), made->getResult(0), toFirst(rank)));
+    return success();
+  }
+};
+
+struct SinkThroughConcat : OpRewritePattern<nn::ConcatOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(nn::ConcatOp op, PatternRewriter &b) const override {
+    size_t count = llvm::count_if(op.getXs(), [](Value x) { return !!beforeTranspose(x); });
+    if (count == 0 || 2 * count < op.getXs().size())
+      return b.notifyMatchFailure(op, "most inputs are not transposed");
+    int64_t rank = rankOf(op.getY());
+    SmallVector<Value> inputs;
+    for (Value x : op.getXs()) {
+      Value before = beforeTranspose(x);
+      inputs.push_back(before ? before : transpose(b, op.getLoc(), x, toLast(rank)));
+    }
+    int64_t axis = llvm::find(toLast(rank), (int64_t)op.getAxis()) - toLast(rank).begin();
+    Perm order = toLast(rank);
+    axis = std::distance(order.begin(), llvm::find(order, (int64_t)op.getAxis()));
+    Value y = nn::ConcatOp::create(b, op.getLoc(), inputs, b.getI64IntegerAttr(axis));
+    b.replaceOp(op, transpose(b, op.getLoc(), y, toFirst(rank)));
+    return success();
+  }
+};
+
+static DenseI64ArrayAttr permuted(OpBuilder &b, ArrayRef<int64_t> values) {
+  SmallVector<int64_t> result;
+  for (int64_t axis : toLast(values.size()))
+    result.push_back(values[axis]);
+  return b.getDenseI64ArrayAttr(result);
+}
+
+struct SinkThroughSlice : OpRewritePattern<nn::SliceOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(nn::SliceOp op, PatternRewriter &b) const override {
+    Value before = beforeTranspose(op.getX());
+    if (!before)
+      return b.notifyMatchFailure(op, "not transposed");
+    Value y = nn::SliceOp::create(b, op.getLoc(), before, permuted(b, op.getStarts()), permuted(b, op.getSizes()),
+                                  permuted(b, op.getSteps()));
+    b.replaceOp(op, transpose(b, op.getLoc(), y, toFirst(rankOf(op.getY()))));
+    return success();
+  }
+};
+
+struct SinkThroughPad : OpRewritePattern<nn::PadOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(nn::PadOp op, PatternRewriter &b) const override {
+    Value before = beforeTranspose(op.getX());
+    if (!before || op.getPads())
+      return b.notifyMatchFailure(op, "not transposed, or pads known at run time only");
+    auto type = cast<RankedTensorType>(op.getY().getType());
+    SmallVector<int64_t> shape;
+    for (int64_t axis : toLast(type.getRank()))
+      shape.push_back(type.getShape()[axis]);
+    Value y = nn::PadOp::create(b, op.getLoc(), RankedTensorType::get(shape, type.getElementType()), before, Value(),
+                                op.getValue(), op.getModeAttr(), permuted(b, op.getLow()), permuted(b, op.getHigh()));
+    b.replaceOp(op, transpose(b, op.getLoc(), y, toFirst(type.getRank())));
+    return success();
+  }
+};
+
+struct SinkThroughReduce : OpRewritePattern<nn::ReduceOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(nn::ReduceOp op, PatternRewriter &b) const override {
+    Value before = beforeTranspose(op.getX());
+    if (!before)
+      return b.notifyMatchFailure(op, "not transposed");
+    int64_t rank = rankOf(op.getX());
+    Perm order = toLast(rank);
+    bool reducesChannels = llvm::is_contained(op.getAxes(), 1);
+    if (!op.getKeepdims() && !reducesChannels && (int64_t)op.getAxes().size() + 2 < rank)
+      return b.notifyMatchFailure(op, "the kept axes would change order");
+    SmallVector<int64_t> axes;
+    for (int64_t axis : op.getAxes())
+      axes.push_back(std::distance(order.begin(), llvm::find(order, axis)));
+    llvm::sort(axes);
+    Value y = nn::ReduceOp::create(b, op.getLoc(), op.getKindAttr(), before, b.getDenseI64ArrayAttr(axes), op.getKeepdimsAttr());
+    if (op.getKeepdims())
+      y = transpose(b, op.getLoc(), y, toFirst(rank));
+    b.replaceOp(op, y);
+    return success();
+  }
+};
+
+struct SinkThroughResize : OpRewritePattern<nn::ResizeOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(nn::ResizeOp op, PatternRewriter &b) const override {
+    Value before = beforeTranspose(op.getX());
+    if (!before || !op.getRoi().empty())
+      return b.notifyMatchFailure(op, "not transposed, or a region of interest");
+    auto type = cast<RankedTensorType>(op.getY().getType());
+    SmallVector<int64_t> shape;
+    SmallVector<double> scales;
+    for (int64_t axis : toLast(type.getRank())) {
+      shape.push_back(type.getShape()[axis]);
+      scales.push_back(op.getScales()[axis]);
+    }
+    auto made = nn::ResizeOp::create(b, op.getLoc(), RankedTensorType::get(shape, type.getElementType()), before,
+                                     op.getModeAttr(), op.getCoordinateAttr(), op.getNearestAttr(),
+                                     b.getDenseF64ArrayAttr(scales), op.getRoiAttr(), op.getCubicAAttr(),
+                                     op.getExtrapolationAttr(), op.getExcludeOutsideAttr(), op.getAntialiasAttr());
+    b.replaceOp(op, transpose(b, op.getLoc(), made.getY(), toFirst(type.getRank())));
+    return success();
+  }
+};
+
+struct SinkThroughSoftmax : OpRewritePattern<nn::SoftmaxOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(nn::SoftmaxOp op, PatternRewriter &b) const override {
+    Value before = beforeTranspose(op.getX());
+    if (!before)
+      return b.notifyMatchFailure(op, "not transposed");
+    int64_t rank = rankOf(op.getX());
+    Perm order = toLast(rank);
+    int64_t axis = std::distance(order.begin(), llvm::find(order, (int64_t)op.getAxis()));
+    Value y = nn::SoftmaxOp::create(b, op.getLoc(), before.getType(), op.getKindAttr(), before, b.getI64IntegerAttr(axis));
+    b.replaceOp(op, transpose(b, op.getLoc(), y, toFirst(rank)));
+    return success();
+  }
+};
+
+struct ChooseLayouts : impl::ChooseLayoutsBase<ChooseLayouts> {
+  using ChooseLayoutsBase::ChooseLayoutsBase;
+  void runOnOperation() override {
+    MLIRContext *context = &getContext();
+    RewritePatternSet patterns(context);
+    patterns.add<ConvertConv, ConvertPool, ConvertConvTranspose, SimplifyTranspose, SinkThroughElementwise,
+                 SinkThroughConcat, SinkThroughSlice, SinkThroughPad, SinkThroughReduce, SinkThroughResize,
+                 SinkThroughSoftmax>(context);
+    GreedyRewriteConfig config;
+    config.setUseTopDownTraversal();
+    config.setMaxIterations(64);
+    (void)applyPatternsGreedily(getOperation(), std::move(patterns), config);
+  }
+};
+} // namespace
+} // namespace tegula

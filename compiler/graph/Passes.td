@@ -1,0 +1,33 @@
+//===- Passes.td - passes of the graph stage -------------------------------------===//
+#ifndef TEGULA_COMPILER_GRAPH_PASSES_TD
+#define TEGULA_COMPILER_GRAPH_PASSES_TD
+include "mlir/Pass/PassBase.td"
+
+def FoldScales : Pass<"tegula-fold-scales", "::mlir::func::FuncOp"> {
+  let summary = "Fold constant scales per channel (batch normalisation) into the weights before them";
+  let description = [{
+    `mul(conv(x, w), s)` with a constant `s` per output channel becomes `conv(x, mul(w, s))`, also through an addition
+    of a constant; the same for `nn.matmul` and `nn.conv_transpose` with constant weights. The products are ops on constants.
+  }];
+  let statistics = [Statistic<"folded", "folded", "Number of scales folded">];
+}
+
+def ChooseLayouts : Pass<"tegula-choose-layouts", "::mlir::func::FuncOp"> {
+  let summary = "Put convolutions and what lies between them in channels-last layout";
+  let description = [{
+    Convolutions and pools become channels-last between two transposes; transposes then sink through elementwise ops,
+    concatenation, padding, slices, reductions and resizing until they cancel or reach an op that needs the old order.
+  }];
+  let statistics = [Statistic<"converted", "converted", "Number of convolutions and pools converted">,
+                    Statistic<"sunk", "sunk", "Number of ops that transposes moved through">];
+}
+
+def FoldConstants : Pass<"tegula-fold-constants", "::mlir::ModuleOp"> {
+  let summary = "Evaluate ops on constants by compiling and running them";
+  let description = [{
+    The ops of the entry function that depend on constants only are compiled with the pipeline of this compiler for the
+    host and run; their results become constants. Results that would be larger than 8 times their inputs and 1 MiB are left alone.
+  }];
+  let statistics = [Statistic<"folded", "folded", "Number of ops evaluated">];
+}
+#endif

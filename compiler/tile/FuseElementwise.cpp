@@ -1,0 +1,64 @@
+//===- FuseElementwise.cpp - chains of elementwise ops become one -----------===//
+//
+//   %a = linalg.generic ins(%x) { exp }          %b = linalg.generic ins(%x, %y) { exp; add }
+//   %b = linalg.generic ins(%a, %y) { add }  ->
+//
+// Needs: linalg on tensors. Leaves: the same meaning, fewer ops. Idempotent.
+//===----------------------------------------------------------------------===//
+
+#include "tegula/compiler/tile/Passes.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+using namespace mlir;
+
+namespace tegula {
+#define GEN_PASS_DEF_FUSEELEMENTWISE
+#include "tegula/compiler/tile/Passes.h.inc"
+
+/// Ops whose repeated evaluation costs less than a trip through memory.
+static bool isCheap(linalg::LinalgOp op) {
+  unsigned count = 0;
+  for (Operation &inner : op.getBlock()->without_terminator()) {
+    if (isa<math::MathDialect>(inner.getDialect()) || isa<tensor::ExtractOp>(inner))
+      return false;
+    ++count;
+  }
+  return count <= 2;
+}
+
+static bool shouldFuse(OpOperand *operand) {
+  auto producer = operand->get().getDefiningOp<linalg::LinalgOp>();
+  auto consumer = dyn_cast<linalg::LinalgOp>(operand->getOwner());
+  if (!producer || !consumer || producer.getNumParallelLoops() != producer.getNumLoops() ||
+      consumer.getNumParallelLoops() != consumer.getNumLoops())
+    return false;
+  if (!producer->hasOneUse())
+    return isCheap(producer) && producer.getNumDpsInputs() == 0;
+  AffineMap map = consumer.getMatchingIndexingMap(operand);
+  return map.isPermutation() || isCheap(producer);
+}
+
+namespace {
+struct FuseElementwise : impl::FuseElementwiseBase<FuseElementwise> {
+  using FuseElementwiseBase::FuseElementwiseBase;
+  void runOnOperation() override {
+    RewritePatternSet patterns(&getContext());
+    linalg::populateElementwiseOpsFusionPatterns(patterns, [&](OpOperand *operand) {
+      bool fuse = shouldFuse(operand);
+      fused += fuse;
+      return fuse;
+    });
+    linalg::populateEraseUnusedOperandsAndResultsPatterns(patterns);
+    GreedyRewriteConfig config;
+    config.setUseTopDownTraversal();
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns), config)))
+      signalPassFailure();
+  }
+};
+} // namespace
+} // namespace tegula

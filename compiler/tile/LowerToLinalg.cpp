@@ -1,0 +1,133 @@
+//===- LowerToLinalg.cpp - nn -> linalg on signless tensors ----------------===//
+//
+// Asks each nn op to lower itself (LowerOpInterface). Function signatures and constants become signless; booleans are
+// stored as i8.
+//
+//   %y = nn.unary relu %x : (tensor<4xf32>) -> tensor<4xf32>
+// becomes
+//   %e = tensor.empty() : tensor<4xf32>
+//   %y = linalg.generic {...} ins(%x) outs(%e) { ... arith.maximumf ... }
+//
+// Needs: func, nn, scf. Leaves: no nn op, no unsigned and no i1 tensor. Idempotent.
+//===----------------------------------------------------------------------===//
+
+#include "tegula/compiler/tile/Passes.h"
+#include "tegula/dialects/nn/Nn.h"
+
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+
+namespace tegula {
+#define GEN_PASS_DEF_LOWERTOLINALG
+#include "tegula/compiler/tile/Passes.h.inc"
+
+/// The constant's value at the lowered type; weights keep their blob.
+static ElementsAttr loweredValue(ElementsAttr value) {
+  auto type = cast<RankedTensorType>(nn::loweredType(value.getShapedType()));
+  if (type == value.getShapedType())
+    return value;
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(value))
+    return DenseResourceElementsAttr::get(type, resource.getRawHandle());
+  SmallVector<APInt> elements;
+  unsigned width = type.getElementType().getIntOrFloatBitWidth();
+  for (const APInt &element : cast<DenseElementsAttr>(value).getValues<APInt>())
+    elements.push_back(element.zextOrTrunc(width));
+  return DenseElementsAttr::get(type, elements);
+}
+
+static LogicalResult lowerBlock(Block &from, OpBuilder &builder, IRMapping &mapping);
+
+/// Clones an op of another dialect with converted types; its regions are lowered in turn.
+static LogicalResult lowerOther(Operation &op, OpBuilder &builder, IRMapping &mapping) {
+  OperationState state(op.getLoc(), op.getName());
+  for (Value operand : op.getOperands())
+    state.addOperands(mapping.lookup(operand));
+  for (Type type : op.getResultTypes())
+    state.addTypes(nn::loweredType(type));
+  state.addAttributes(op.getDiscardableAttrDictionary().getValue());
+  if (op.getPropertiesStorage())
+    state.propertiesAttr = op.getPropertiesAsAttribute();
+  for (unsigned i = 0; i < op.getNumRegions(); ++i)
+    state.addRegion();
+  Operation *clone = builder.create(state);
+  for (auto [source, target] : llvm::zip(op.getRegions(), clone->getRegions()))
+    for (Block &block : source) {
+      Block *copy = new Block();
+      target.push_back(copy);
+      for (BlockArgument argument : block.getArguments())
+        mapping.map(argument, copy->addArgument(nn::loweredType(argument.getType()), argument.getLoc()));
+      OpBuilder inner = OpBuilder::atBlockEnd(copy);
+      if (failed(lowerBlock(block, inner, mapping)))
+        return failure();
+    }
+  mapping.map(op.getResults(), clone->getResults());
+  return success();
+}
+
+static LogicalResult lowerBlock(Block &from, OpBuilder &builder, IRMapping &mapping) {
+  for (Operation &op : from) {
+    if (auto constant = dyn_cast<nn::ConstantOp>(op)) {
+      mapping.map(constant.getY(), arith::ConstantOp::create(builder, op.getLoc(), loweredValue(constant.getValue())));
+      continue;
+    }
+    auto lowerable = dyn_cast<nn::LowerOpInterface>(op);
+    if (!lowerable) {
+      if (failed(lowerOther(op, builder, mapping)))
+        return failure();
+      continue;
+    }
+    SmallVector<Value> operands;
+    for (Value operand : op.getOperands())
+      operands.push_back(mapping.lookup(operand));
+    nn::LoweringBuilder lowering(builder, op.getLoc());
+    FailureOr<SmallVector<Value>> results = lowerable.lower(lowering, operands);
+    if (failed(results))
+      return failure();
+    for (auto [result, value] : llvm::zip(op.getResults(), *results)) {
+      Type wanted = nn::loweredType(result.getType());
+      if (value.getType() != wanted)
+        value = tensor::CastOp::create(builder, op.getLoc(), wanted, value);
+      mapping.map(result, value);
+    }
+  }
+  return success();
+}
+
+namespace {
+struct LowerToLinalg : impl::LowerToLinalgBase<LowerToLinalg> {
+  using LowerToLinalgBase::LowerToLinalgBase;
+  void runOnOperation() override {
+    func::FuncOp function = getOperation();
+    if (function.isExternal())
+      return;
+    SmallVector<Type> inputs, results;
+    for (Type type : function.getArgumentTypes())
+      inputs.push_back(nn::loweredType(type));
+    for (Type type : function.getResultTypes())
+      results.push_back(nn::loweredType(type));
+    Region body;
+    Block *block = new Block();
+    body.push_back(block);
+    IRMapping mapping;
+    for (BlockArgument argument : function.getArguments())
+      mapping.map(argument, block->addArgument(nn::loweredType(argument.getType()), argument.getLoc()));
+    OpBuilder builder(&getContext());
+    builder.setInsertionPointToEnd(block);
+    if (failed(lowerBlock(function.getBody().front(), builder, mapping))) {
+      body.dropAllReferences();
+      return signalPassFailure();
+    }
+    function.getBody().takeBody(body);
+    function.setType(FunctionType::get(&getContext(), inputs, results));
+  }
+};
+} // namespace
+} // namespace tegula

@@ -1,0 +1,12 @@
+//===- Passes.h - passes of the tile stage ----------------------------------===//
+#ifndef TEGULA_COMPILER_TILE_PASSES_H
+#define TEGULA_COMPILER_TILE_PASSES_H
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/Pass.h"
+namespace tegula {
+#define GEN_PASS_DECL
+#include "tegula/compiler/tile/Passes.h.inc"
+#define GEN_PASS_REGISTRATION
+#include "tegula/compiler/tile/Passes.h.inc"
+} // namespace tegula
+#endif

@@ -1,0 +1,47 @@
+//===- Passes.td - passes of the tile stage ---------------------------------===//
+#ifndef TEGULA_COMPILER_TILE_PASSES_TD
+#define TEGULA_COMPILER_TILE_PASSES_TD
+include "mlir/Pass/PassBase.td"
+
+def LowerToLinalg : Pass<"tegula-lower-to-linalg", "::mlir::func::FuncOp"> {
+  let summary = "Lower nn ops to linalg on signless tensors";
+  let description = "Each nn op lowers itself; see the file's head for the IR before and after.";
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect", "::mlir::cf::ControlFlowDialect"];
+}
+
+def FuseElementwise : Pass<"tegula-fuse-elementwise", "::mlir::func::FuncOp"> {
+  let summary = "Fuse chains of elementwise linalg ops into one";
+  let description = [{
+    Upstream's elementwise fusion under one rule: the producer has one user and is not evaluated more often than before,
+    unless it is a handful of cheap ops.
+  }];
+  let statistics = [Statistic<"fused", "fused", "Number of producers fused into their user">];
+}
+
+def SimplifyUnits : Pass<"tegula-simplify-units", "::mlir::func::FuncOp"> {
+  let summary = "Bring linalg ops into the form that plans speak of";
+  let description = "Generics only; parallel loops first, in result order; contiguous elementwise loops collapsed.";
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def PackWeights : Pass<"tegula-pack-weights", "::mlir::func::FuncOp"> {
+  let summary = "Store constant right operands of contractions in the panels that the plan's register tile reads";
+  let description = [{
+    A constant that a planned op reads with the vector loop as last index is rewritten at compile time to
+    `[panels][other axes...][lanes * vectors]` and read through a `linalg.unpack`, which the tiling pass looks through.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+  let statistics = [Statistic<"packed", "packed", "Number of constants packed">];
+}
+
+def TileUnits : Pass<"tegula-tile-units", "::mlir::func::FuncOp"> {
+  let summary = "Turn every planned linalg op into an scf.forall of vector code";
+  let description = [{
+    One linalg.generic, with the elementwise op that follows it as epilogue, becomes a top-level `scf.forall` over the
+    plan's blocks; inside, loops over register tiles with accumulators in vectors, masked at the tail.
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+  let statistics = [Statistic<"units", "units", "Number of units made">, Statistic<"epilogues", "epilogues", "Number of epilogues fused">];
+}
+#endif

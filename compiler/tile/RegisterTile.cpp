@@ -1,0 +1,381 @@
+//===- RegisterTile.cpp - loops and vectors of one unit ----------------------===//
+
+#include "tegula/compiler/tile/RegisterTile.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+namespace tegula {
+
+/// The factor of `dim` in a linear expression; nullopt when the expression is not linear in it.
+static std::optional<int64_t> coefficientOf(AffineExpr expr, unsigned dim) {
+  if (!expr.isFunctionOfDim(dim))
+    return 0;
+  if (isa<AffineDimExpr>(expr))
+    return 1;
+  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
+  if (!binary)
+    return std::nullopt;
+  std::optional<int64_t> lhs = coefficientOf(binary.getLHS(), dim), rhs = coefficientOf(binary.getRHS(), dim);
+  if (!lhs || !rhs)
+    return std::nullopt;
+  if (binary.getKind() == AffineExprKind::Add)
+    return *lhs + *rhs;
+  auto factor = dyn_cast<AffineConstantExpr>(binary.getRHS());
+  if (binary.getKind() == AffineExprKind::Mul && factor)
+    return *lhs * factor.getValue();
+  return std::nullopt;
+}
+
+OperandAccess accessOf(AffineMap map, int64_t vectorLoop) {
+  ArrayRef<AffineExpr> results = map.getResults();
+  bool any = llvm::any_of(results, [&](AffineExpr expr) { return expr.isFunctionOfDim(vectorLoop); });
+  if (!any)
+    return OperandAccess::Uniform;
+  for (AffineExpr expr : results.drop_back())
+    if (expr.isFunctionOfDim(vectorLoop))
+      return OperandAccess::Irregular;
+  return coefficientOf(results.back(), vectorLoop) == 1 ? OperandAccess::Contiguous : OperandAccess::Irregular;
+}
+
+bool canVectorize(linalg::GenericOp op, int64_t vectorLoop) {
+  for (OpOperand &operand : op->getOpOperands()) {
+    OperandAccess access = accessOf(op.getMatchingIndexingMap(&operand), vectorLoop);
+    if (access == OperandAccess::Irregular || (op.isDpsInit(&operand) && access != OperandAccess::Contiguous))
+      return false;
+    Type element = getElementTypeOrSelf(operand.get().getType());
+    if (!element.isIntOrFloat() || element.getIntOrFloatBitWidth() < 8)
+      return false;
+  }
+  for (Operation &inner : op.getBlock()->without_terminator())
+    if (!isa<linalg::IndexOp>(inner) &&
+        (!OpTrait::hasElementwiseMappableTraits(&inner) && !isa<arith::ConstantOp>(inner)))
+      return false;
+  return true;
+}
+
+RegisterTile::RegisterTile(OpBuilder &builder, linalg::GenericOp root, linalg::GenericOp epilogue, tgl::PlanAttr plan,
+                           ArrayRef<LoopRange> ranges, ArrayRef<Value> origin)
+    : b(builder), loc(epilogue ? epilogue.getLoc() : root.getLoc()), root(root), epilogue(epilogue), plan(plan),
+      ranges(ranges), origin(origin), lanes(plan.getVectorLoop() < 0 ? 0 : plan.getLanes()),
+      vectors(plan.getVectorLoop() < 0 ? 1 : plan.getVectors()), vectorLoop(plan.getVectorLoop()),
+      unrollLoop(plan.getUnrollLoop()), position(root.getNumLoops()) {}
+
+Value RegisterTile::constant(int64_t value) { return arith::ConstantIndexOp::create(b, loc, value); }
+
+Value RegisterTile::loop(Value begin, Value end, int64_t step, Value carried,
+                         llvm::function_ref<Value(Value, Value)> body) {
+  auto op = scf::ForOp::create(b, loc, begin, end, constant(step), carried);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToEnd(op.getBody());
+  scf::YieldOp::create(b, loc, body(op.getInductionVar(), op.getRegionIterArg(0)));
+  return op.getResult(0);
+}
+
+Value RegisterTile::emit(Value target) { return emitVectorLoop(target); }
+
+Value RegisterTile::emitVectorLoop(Value target) {
+  if (!isVector())
+    return emitOuterLoops(0, target);
+  const LoopRange &range = ranges[vectorLoop];
+  int64_t step = lanes * vectors;
+  auto blocks = [&](Value begin, Value end, Value carried, bool masked) {
+    return loop(begin, end, step, carried, [&](Value at, Value inner) {
+      position[vectorLoop] = at;
+      isMasked = masked;
+      return emitOuterLoops(0, inner);
+    });
+  };
+  if (!ShapedType::isDynamic(range.extent) && range.extent % step == 0)
+    return blocks(range.begin, range.end, target, false);
+  Value extent = arith::SubIOp::create(b, loc, range.end, range.begin);
+  Value whole = arith::SubIOp::create(b, loc, extent, arith::RemUIOp::create(b, loc, extent, constant(step)));
+  Value middle = b.createOrFold<arith::AddIOp>(loc, range.begin, whole);
+  if (ShapedType::isDynamic(range.extent) || range.extent > step)
+    target = blocks(range.begin, middle, target, false);
+  return blocks(middle, range.end, target, true);
+}
+
+Value RegisterTile::emitOuterLoops(unsigned loopIndex, Value target) {
+  if (loopIndex == ranges.size())
+    return emitUnrolled(target);
+  if ((isVector() && loopIndex == vectorLoop) || (int64_t)loopIndex == unrollLoop)
+    return emitOuterLoops(loopIndex + 1, target);
+  if (ranges[loopIndex].extent == 1) {
+    position[loopIndex] = ranges[loopIndex].begin;
+    return emitOuterLoops(loopIndex + 1, target);
+  }
+  return loop(ranges[loopIndex].begin, ranges[loopIndex].end, 1, target, [&](Value at, Value inner) {
+    position[loopIndex] = at;
+    return emitOuterLoops(loopIndex + 1, inner);
+  });
+}
+
+Value RegisterTile::emitUnrolled(Value target) {
+  if (unrollLoop < 0)
+    return emitTile(1, target);
+  const LoopRange &range = ranges[unrollLoop];
+  auto blocks = [&](Value begin, Value end, int64_t step, Value carried) {
+    return loop(begin, end, step, carried, [&](Value at, Value inner) {
+      position[unrollLoop] = at;
+      return emitTile(step, inner);
+    });
+  };
+  if (ShapedType::isDynamic(range.extent)) {
+    Value extent = arith::SubIOp::create(b, loc, range.end, range.begin);
+    Value rest = arith::RemUIOp::create(b, loc, extent, constant(plan.getUnroll()));
+    Value middle = arith::SubIOp::create(b, loc, range.end, rest);
+    target = blocks(range.begin, middle, plan.getUnroll(), target);
+    return blocks(middle, range.end, 1, target);
+  }
+  // Tiles of two neighbouring sizes instead of full ones and a small rest.
+  int64_t tiles = (range.extent + plan.getUnroll() - 1) / plan.getUnroll();
+  int64_t small = range.extent / tiles, large = range.extent % tiles;
+  Value middle = b.createOrFold<arith::AddIOp>(loc, range.begin, constant(large * (small + 1)));
+  if (large)
+    target = blocks(range.begin, middle, small + 1, target);
+  return large == tiles ? target : blocks(middle, range.end, small, target);
+}
+
+Value RegisterTile::emitTile(int64_t unroll, Value target) {
+  tileUnroll = unroll;
+  loaded.clear();
+  SmallVector<Value> accumulators;
+  for (int64_t u = 0; u < unroll; ++u)
+    for (int64_t v = 0; v < vectors; ++v)
+      accumulators.push_back(initial(u, v));
+  emitReduction(ranges.size(), accumulators);
+  loaded.clear();
+  for (int64_t u = 0; u < unroll; ++u)
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value result = accumulators[u * vectors + v];
+      if (epilogue) {
+        SmallVector<Value> arguments;
+        for (OpOperand &operand : epilogue->getOpOperands())
+          arguments.push_back(operand.get() == root.getResult(0) ? result : readOperand(epilogue, operand, u, v));
+        result = evaluate(epilogue, arguments, u, v);
+      }
+      target = write(result, target, u, v);
+    }
+  return target;
+}
+
+void RegisterTile::emitReduction(unsigned loopIndex, SmallVectorImpl<Value> &accumulators) {
+  if (loopIndex == root.getNumLoops())
+    return emitBody(accumulators);
+  int64_t extent = root.getStaticLoopRanges()[loopIndex];
+  Value end;
+  if (ShapedType::isDynamic(extent)) {
+    for (OpOperand &operand : root->getOpOperands()) {
+      AffineMap map = root.getMatchingIndexingMap(&operand);
+      if (auto place = map.getResultPosition(b.getAffineDimExpr(loopIndex))) {
+        end = tensor::DimOp::create(b, loc, operand.get(), *place);
+        break;
+      }
+    }
+  } else if (extent == 1) {
+    position[loopIndex] = constant(0);
+    return emitReduction(loopIndex + 1, accumulators);
+  } else {
+    end = constant(extent);
+  }
+  auto op = scf::ForOp::create(b, loc, constant(0), end, constant(1), accumulators);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToEnd(op.getBody());
+    SmallVector<Value> inner(op.getRegionIterArgs());
+    position[loopIndex] = op.getInductionVar();
+    emitReduction(loopIndex + 1, inner);
+    scf::YieldOp::create(b, loc, inner);
+  }
+  accumulators.assign(op.result_begin(), op.result_end());
+}
+
+void RegisterTile::emitBody(SmallVectorImpl<Value> &accumulators) {
+  loaded.clear();
+  for (int64_t u = 0; u < tileUnroll; ++u)
+    for (int64_t v = 0; v < vectors; ++v) {
+      SmallVector<Value> arguments;
+      for (OpOperand *operand : root.getDpsInputOperands())
+        arguments.push_back(readOperand(root, *operand, u, v));
+      arguments.push_back(accumulators[u * vectors + v]);
+      accumulators[u * vectors + v] = evaluate(root, arguments, u, v);
+    }
+  loaded.clear();
+}
+
+Value RegisterTile::evaluate(linalg::GenericOp op, ArrayRef<Value> arguments, int64_t u, int64_t v) {
+  IRMapping mapping;
+  for (auto [argument, value] : llvm::zip(op.getBlock()->getArguments(), arguments))
+    if (value)
+      mapping.map(argument, value);
+  for (Operation &inner : op.getBlock()->without_terminator()) {
+    if (auto index = dyn_cast<linalg::IndexOp>(inner)) {
+      Value at = indexOf(index.getDim(), u, v);
+      if (isVector()) {
+        Value splat = toVector(at);
+        if ((int64_t)index.getDim() == vectorLoop)
+          splat = arith::AddIOp::create(b, loc, splat, vector::StepOp::create(b, loc, cast<VectorType>(splat.getType())));
+        at = splat;
+      }
+      mapping.map(index.getResult(), at);
+      continue;
+    }
+    cloneOnVectors(inner, mapping);
+  }
+  Value yielded = op.getBlock()->getTerminator()->getOperand(0);
+  Value result = mapping.lookupOrDefault(yielded);
+  return isVector() && !isa<VectorType>(result.getType()) ? toVector(result) : result;
+}
+
+Value RegisterTile::cloneOnVectors(Operation &op, IRMapping &mapping) {
+  if (!isVector() || isa<arith::ConstantOp>(op)) {
+    Operation *clone = b.clone(op, mapping);
+    if (isVector())
+      mapping.map(op.getResult(0), toVector(clone->getResult(0)));
+    return clone->getNumResults() ? clone->getResult(0) : Value();
+  }
+  SmallVector<Value> operands;
+  for (Value operand : op.getOperands()) {
+    Value value = mapping.lookupOrDefault(operand);
+    operands.push_back(isa<VectorType>(value.getType()) ? value : toVector(value));
+  }
+  OperationState state(op.getLoc(), op.getName());
+  state.addOperands(operands);
+  for (Type type : op.getResultTypes())
+    state.addTypes(VectorType::get({lanes}, type));
+  state.addAttributes(op.getDiscardableAttrDictionary().getValue());
+  if (op.getPropertiesStorage())
+    state.propertiesAttr = op.getPropertiesAsAttribute();
+  Operation *clone = b.create(state);
+  mapping.map(op.getResults(), clone->getResults());
+  return clone->getResult(0);
+}
+
+Value RegisterTile::toVector(Value scalar) {
+  return vector::BroadcastOp::create(b, loc, VectorType::get({lanes}, scalar.getType()), scalar);
+}
+
+Value RegisterTile::mask(int64_t v) {
+  if (!isMasked)
+    return {};
+  Value left = arith::SubIOp::create(b, loc, ranges[vectorLoop].end, indexOf(vectorLoop, 0, v));
+  return vector::CreateMaskOp::create(b, loc, VectorType::get({lanes}, b.getI1Type()), left);
+}
+
+Value RegisterTile::initial(int64_t u, int64_t v) {
+  OpOperand &init = root.getDpsInitsMutable()[0];
+  if (!root.payloadUsesValueFromOperand(&init)) {
+    Type element = getElementTypeOrSelf(init.get().getType());
+    Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(element));
+    return isVector() ? toVector(zero) : zero;
+  }
+  if (auto fill = init.get().getDefiningOp<linalg::FillOp>()) {
+    Value value = fill.value();
+    return isVector() ? toVector(value) : value;
+  }
+  return readOperand(root, init, u, v);
+}
+
+Value RegisterTile::readOperand(linalg::GenericOp op, OpOperand &operand, int64_t u, int64_t v) {
+  if (op.isDpsInit(&operand) && !op.payloadUsesValueFromOperand(&operand))
+    return {};
+  AffineMap map = op.getMatchingIndexingMap(&operand);
+  auto uses = [&](int64_t loopIndex) {
+    return loopIndex >= 0 &&
+           llvm::any_of(map.getResults(), [&](AffineExpr expr) { return expr.isFunctionOfDim(loopIndex); });
+  };
+  bool isUniform = !isVector() || !uses(vectorLoop);
+  int64_t keyU = uses(unrollLoop) ? u : 0, keyV = isUniform ? 0 : v;
+  Value &known = loaded[{&operand, keyU, keyV}];
+  if (known)
+    return known;
+  Value source = operand.get();
+  Value result;
+  if (!isa<RankedTensorType>(source.getType())) {
+    result = isVector() ? toVector(source) : source;
+  } else if (auto unpack = source.getDefiningOp<linalg::UnPackOp>(); unpack && !isUniform) {
+    result = readPacked(unpack, map, keyU, keyV);
+  } else {
+    SmallVector<Value> indices;
+    for (AffineExpr expr : map.getResults())
+      indices.push_back(apply(expr, keyU, keyV));
+    if (isUniform) {
+      result = tensor::ExtractOp::create(b, loc, source, indices);
+      if (isVector())
+        result = toVector(result);
+    } else {
+      Type element = getElementTypeOrSelf(source.getType());
+      Value padding = arith::ConstantOp::create(b, loc, b.getZeroAttr(element));
+      auto identity = AffineMap::getMinorIdentityMap(indices.size(), 1, b.getContext());
+      result = vector::TransferReadOp::create(b, loc, VectorType::get({lanes}, element), source, indices,
+                                              AffineMapAttr::get(identity), padding, mask(v), b.getBoolArrayAttr({true}));
+    }
+  }
+  return loaded[{&operand, keyU, keyV}] = result;
+}
+
+Value RegisterTile::readPacked(linalg::UnPackOp unpack, AffineMap map, int64_t u, int64_t v) {
+  Value packed = unpack.getSource();
+  Value panel = arith::DivUIOp::create(b, loc, position[vectorLoop], constant(lanes * vectors));
+  SmallVector<Value> indices{panel};
+  for (AffineExpr expr : map.getResults().drop_back())
+    indices.push_back(apply(expr, u, 0));
+  indices.push_back(constant(v * lanes));
+  Type element = getElementTypeOrSelf(packed.getType());
+  Value padding = arith::ConstantOp::create(b, loc, b.getZeroAttr(element));
+  auto identity = AffineMap::getMinorIdentityMap(indices.size(), 1, b.getContext());
+  return vector::TransferReadOp::create(b, loc, VectorType::get({lanes}, element), packed, indices,
+                                        AffineMapAttr::get(identity), padding, Value(), b.getBoolArrayAttr({true}));
+}
+
+Value RegisterTile::write(Value value, Value target, int64_t u, int64_t v) {
+  linalg::GenericOp last = epilogue ? epilogue : root;
+  AffineMap map = last.getIndexingMapsArray().back();
+  SmallVector<Value> indices;
+  for (auto [axis, expr] : llvm::enumerate(map.getResults())) {
+    Value at = apply(expr, u, v);
+    indices.push_back(origin[axis] ? b.createOrFold<arith::SubIOp>(loc, at, origin[axis]) : at);
+  }
+  if (!isVector())
+    return tensor::InsertOp::create(b, loc, value, target, indices);
+  auto identity = AffineMap::getMinorIdentityMap(indices.size(), 1, b.getContext());
+  return vector::TransferWriteOp::create(b, loc, value, target, indices, AffineMapAttr::get(identity), mask(v),
+                                         b.getBoolArrayAttr({true}))
+      .getResult();
+}
+
+Value RegisterTile::indexOf(unsigned loopIndex, int64_t u, int64_t v) {
+  int64_t offset = (int64_t)loopIndex == unrollLoop ? u : isVector() && loopIndex == vectorLoop ? v * lanes : 0;
+  if (!offset)
+    return position[loopIndex];
+  return b.createOrFold<arith::AddIOp>(loc, position[loopIndex], constant(offset));
+}
+
+Value RegisterTile::apply(AffineExpr expr, int64_t u, int64_t v) {
+  if (auto dim = dyn_cast<AffineDimExpr>(expr))
+    return indexOf(dim.getPosition(), u, v);
+  if (auto number = dyn_cast<AffineConstantExpr>(expr))
+    return constant(number.getValue());
+  auto binary = cast<AffineBinaryOpExpr>(expr);
+  Value lhs = apply(binary.getLHS(), u, v), rhs = apply(binary.getRHS(), u, v);
+  switch (binary.getKind()) {
+  case AffineExprKind::Add:
+    return b.createOrFold<arith::AddIOp>(loc, lhs, rhs);
+  case AffineExprKind::Mul:
+    return b.createOrFold<arith::MulIOp>(loc, lhs, rhs);
+  case AffineExprKind::FloorDiv:
+    return b.createOrFold<arith::DivUIOp>(loc, lhs, rhs);
+  case AffineExprKind::CeilDiv:
+    return b.createOrFold<arith::CeilDivUIOp>(loc, lhs, rhs);
+  default:
+    return b.createOrFold<arith::RemUIOp>(loc, lhs, rhs);
+  }
+}
+
+} // namespace tegula

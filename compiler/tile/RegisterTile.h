@@ -1,0 +1,85 @@
+//===- RegisterTile.h - loops and vectors of one unit ------------------------===//
+//
+// Emits the code of one linalg.generic (with an optional elementwise epilogue) over a box of its parallel loops, as its
+// plan says: `vectors` x `unroll` accumulators live in registers over all reduction loops, the epilogue is applied to
+// them, and the result is written once.
+//
+//   for the blocks of the vector loop            (panels)
+//     for the other parallel loops
+//       for the blocks of the unrolled loop
+//         accumulators = init
+//         for the reduction loops: accumulators = body(operands, accumulators)
+//         write epilogue(accumulators)
+//
+//===----------------------------------------------------------------------===//
+#ifndef TEGULA_COMPILER_TILE_REGISTERTILE_H
+#define TEGULA_COMPILER_TILE_REGISTERTILE_H
+
+#include "tegula/dialects/tgl/Tgl.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+
+namespace tegula {
+
+/// A half-open range of one parallel loop.
+struct LoopRange {
+  mlir::Value begin, end;
+  /// The extent where it is known at compile time and the same in every block, else kDynamic.
+  int64_t extent;
+};
+
+/// How one operand is read in the vector loop.
+enum class OperandAccess { Uniform, Contiguous, Irregular };
+OperandAccess accessOf(mlir::AffineMap map, int64_t vectorLoop);
+
+/// Whether every scalar op of the body exists on vectors and every operand is uniform or contiguous along `vectorLoop`.
+bool canVectorize(mlir::linalg::GenericOp op, int64_t vectorLoop);
+
+class RegisterTile {
+public:
+  /// `ranges` has one entry per parallel loop of `root` in loop order (iterators: all parallel loops first). `target` is the tensor that
+  /// the tile is written to, at (loop index - origin) per result axis.
+  RegisterTile(mlir::OpBuilder &builder, mlir::linalg::GenericOp root, mlir::linalg::GenericOp epilogue,
+               tgl::PlanAttr plan, llvm::ArrayRef<LoopRange> ranges, llvm::ArrayRef<mlir::Value> origin);
+
+  /// Emits the loops; returns the written tensor.
+  mlir::Value emit(mlir::Value target);
+
+private:
+  using Value = mlir::Value;
+  Value emitVectorLoop(Value target);
+  Value emitOuterLoops(unsigned loop, Value target);
+  Value emitUnrolled(Value target);
+  Value emitTile(int64_t unroll, Value target);
+  void emitReduction(unsigned loop, llvm::SmallVectorImpl<Value> &accumulators);
+  void emitBody(llvm::SmallVectorImpl<Value> &accumulators);
+  Value evaluate(mlir::linalg::GenericOp op, llvm::ArrayRef<Value> arguments, int64_t u, int64_t v);
+  Value cloneOnVectors(mlir::Operation &op, mlir::IRMapping &mapping);
+  Value initial(int64_t u, int64_t v);
+  Value readOperand(mlir::linalg::GenericOp op, mlir::OpOperand &operand, int64_t u, int64_t v);
+  Value readPacked(mlir::linalg::UnPackOp unpack, mlir::AffineMap map, int64_t u, int64_t v);
+  Value write(Value vector, Value target, int64_t u, int64_t v);
+  Value indexOf(unsigned loop, int64_t u, int64_t v);
+  Value apply(mlir::AffineExpr expr, int64_t u, int64_t v);
+  Value toVector(Value scalar);
+  Value mask(int64_t v);
+  Value loop(Value begin, Value end, int64_t step, Value carried, llvm::function_ref<Value(Value, Value)> body);
+  Value constant(int64_t value);
+  bool isVector() const { return lanes > 0; }
+
+  mlir::OpBuilder &b;
+  mlir::Location loc;
+  mlir::linalg::GenericOp root, epilogue;
+  tgl::PlanAttr plan;
+  llvm::ArrayRef<LoopRange> ranges;
+  llvm::ArrayRef<Value> origin;
+  int64_t lanes, vectors, vectorLoop, unrollLoop;
+  int64_t tileUnroll = 1;
+  bool isMasked = false;
+  llvm::SmallVector<Value> position; // of every loop, where known
+  llvm::DenseMap<std::tuple<void *, int64_t, int64_t>, Value> loaded;
+};
+
+} // namespace tegula
+
+#endif

@@ -1,0 +1,177 @@
+//===- TileUnits.cpp - planned linalg ops become scf.forall of vector code ---===//
+//
+//   %c = linalg.generic {tgl.plan = #tgl.plan<... block = [48, 0]>} ins(%a, %w) outs(%zero) -> tensor<192x64xf32>
+// becomes
+//   %c = scf.forall (%i) in (4) shared_outs(%o = %e) -> (tensor<192x64xf32>) {
+//     loops over register tiles: vector.transfer_read, arith.mulf/addf on vector<8xf32>, vector.transfer_write
+//     scf.forall.in_parallel { tensor.parallel_insert_slice ... }
+//   }
+//
+// Needs: SimplifyUnits, plans. Leaves: no linalg op. Idempotent.
+//===----------------------------------------------------------------------===//
+
+#include "tegula/compiler/tile/Passes.h"
+#include "tegula/compiler/tile/RegisterTile.h"
+#include "tegula/compiler/tile/Unit.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace tegula {
+#define GEN_PASS_DEF_TILEUNITS
+#include "tegula/compiler/tile/Passes.h.inc"
+
+/// The extent of loop `loop`, read from an operand (of the op or of its epilogue) that has it as an axis.
+static OpFoldResult extentOf(OpBuilder &b, linalg::GenericOp op, unsigned loop) {
+  int64_t extent = op.getStaticLoopRanges()[loop];
+  if (!ShapedType::isDynamic(extent))
+    return b.getIndexAttr(extent);
+  for (OpOperand &operand : op->getOpOperands())
+    if (auto place = op.getMatchingIndexingMap(&operand).getResultPosition(b.getAffineDimExpr(loop)))
+      return tensor::getMixedSize(b, op.getLoc(), operand.get(), *place);
+  return b.getIndexAttr(1);
+}
+
+namespace {
+struct TileUnits : impl::TileUnitsBase<TileUnits> {
+  using TileUnitsBase::TileUnitsBase;
+
+  void runOnOperation() override {
+    SmallVector<linalg::GenericOp> roots;
+    WalkResult walked = getOperation().walk([&](linalg::GenericOp op) {
+      if (isFused(op))
+        return WalkResult::advance();
+      if (op.getNumResults() != 1) {
+        op.emitError("an op with several results reached tiling");
+        return WalkResult::interrupt();
+      }
+      roots.push_back(op);
+      return WalkResult::advance();
+    });
+    if (walked.wasInterrupted())
+      return signalPassFailure();
+    for (linalg::GenericOp root : roots)
+      tile(root);
+    SmallVector<Operation *> fills;
+    getOperation().walk([&](linalg::LinalgOp op) { fills.push_back(op); });
+    for (Operation *fill : llvm::reverse(fills))
+      if (fill->use_empty())
+        fill->erase();
+  }
+
+  /// The epilogue of `root`, if the plan's vector loop suits it too.
+  linalg::GenericOp fusedEpilogue(linalg::GenericOp root) {
+    linalg::GenericOp epilogue = epilogueOf(root);
+    auto plan = root->getAttrOfType<tgl::PlanAttr>(tgl::kPlan);
+    if (!epilogue || !plan)
+      return {};
+    if (plan.getVectorLoop() >= 0 && !canVectorize(epilogue, plan.getVectorLoop()))
+      return {};
+    return epilogue;
+  }
+  bool isFused(linalg::GenericOp op) {
+    for (Value operand : op.getDpsInputs())
+      if (auto root = operand.getDefiningOp<linalg::GenericOp>(); root && fusedEpilogue(root) == op)
+        return true;
+    return false;
+  }
+
+  void tile(linalg::GenericOp root) {
+    auto plan = root->getAttrOfType<tgl::PlanAttr>(tgl::kPlan);
+    unsigned parallel = root.getNumParallelLoops();
+    if (!plan)
+      plan = tgl::PlanAttr::get(&getContext(), -1, 1, 1, -1, 1, SmallVector<int64_t>(parallel, 0));
+    linalg::GenericOp epilogue = fusedEpilogue(root);
+    linalg::GenericOp last = epilogue ? epilogue : root;
+    OpBuilder b(last);
+    Location loc = last.getLoc();
+
+    SmallVector<OpFoldResult> extents, blocks;
+    SmallVector<int> blockOf(parallel, -1);
+    for (unsigned loop = 0; loop < parallel; ++loop) {
+      extents.push_back(extentOf(b, root, loop));
+      int64_t block = loop < plan.getBlock().size() ? plan.getBlock()[loop] : 0;
+      std::optional<int64_t> extent = getConstantIntValue(extents.back());
+      if (block <= 0 || (extent && block >= *extent))
+        continue;
+      blockOf[loop] = blocks.size();
+      Value count = arith::CeilDivUIOp::create(b, loc, getValueOrCreateConstantIndexOp(b, loc, extents.back()),
+                                               arith::ConstantIndexOp::create(b, loc, block));
+      blocks.push_back(extent ? OpFoldResult(b.getIndexAttr((*extent + block - 1) / block)) : OpFoldResult(count));
+    }
+    if (blocks.empty())
+      blocks.push_back(b.getIndexAttr(1));
+
+    Value destination = destinationOf(b, last);
+    auto forall = scf::ForallOp::create(b, loc, blocks, ValueRange{destination}, std::nullopt);
+    b.setInsertionPoint(forall.getTerminator());
+    SmallVector<LoopRange> ranges = blockRanges(b, loc, plan, extents, blockOf, forall.getInductionVars());
+
+    AffineMap map = last.getIndexingMapsArray().back();
+    SmallVector<OpFoldResult> offsets, sizes, strides(map.getNumResults(), b.getIndexAttr(1));
+    SmallVector<Value> origin;
+    for (AffineExpr expr : map.getResults()) {
+      unsigned loop = cast<AffineDimExpr>(expr).getPosition();
+      bool isBlocked = blockOf[loop] >= 0;
+      origin.push_back(isBlocked ? ranges[loop].begin : Value());
+      offsets.push_back(isBlocked ? OpFoldResult(ranges[loop].begin) : OpFoldResult(b.getIndexAttr(0)));
+      if (!isBlocked)
+        sizes.push_back(extents[loop]);
+      else if (!ShapedType::isDynamic(ranges[loop].extent))
+        sizes.push_back(b.getIndexAttr(ranges[loop].extent));
+      else
+        sizes.push_back(b.createOrFold<arith::SubIOp>(loc, ranges[loop].end, ranges[loop].begin));
+    }
+    Value shared = forall.getRegionIterArgs()[0];
+    Value slice = tensor::ExtractSliceOp::create(b, loc, shared, offsets, sizes, strides);
+    RegisterTile code(b, root, epilogue, plan, ranges, origin);
+    Value written = code.emit(slice);
+    b.setInsertionPointToEnd(forall.getTerminator().getBody());
+    tensor::ParallelInsertSliceOp::create(b, loc, written, shared, offsets, sizes, strides);
+
+    last.getResult(0).replaceAllUsesWith(forall.getResult(0));
+    last.erase();
+    if (epilogue)
+      root.erase();
+    ++units;
+    epilogues += epilogue ? 1 : 0;
+  }
+
+  /// A fresh tensor of the result's shape: a unit writes every element.
+  Value destinationOf(OpBuilder &b, linalg::GenericOp last) {
+    Value init = last.getDpsInitOperand(0)->get();
+    if (init.getDefiningOp<tensor::EmptyOp>())
+      return init;
+    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, last.getLoc(), init);
+    return tensor::EmptyOp::create(b, last.getLoc(), sizes, getElementTypeOrSelf(init.getType()));
+  }
+
+  SmallVector<LoopRange> blockRanges(OpBuilder &b, Location loc, tgl::PlanAttr plan, ArrayRef<OpFoldResult> extents,
+                                     ArrayRef<int> blockOf, ValueRange indices) {
+    SmallVector<LoopRange> ranges;
+    for (auto [loop, size] : llvm::enumerate(extents)) {
+      Value end = getValueOrCreateConstantIndexOp(b, loc, size);
+      std::optional<int64_t> extent = getConstantIntValue(size);
+      if (blockOf[loop] < 0) {
+        ranges.push_back({arith::ConstantIndexOp::create(b, loc, 0), end, extent.value_or(ShapedType::kDynamic)});
+        continue;
+      }
+      int64_t block = plan.getBlock()[loop];
+      Value width = arith::ConstantIndexOp::create(b, loc, block);
+      Value begin = arith::MulIOp::create(b, loc, indices[blockOf[loop]], width);
+      Value stop = arith::AddIOp::create(b, loc, begin, width);
+      if (extent && *extent % block == 0) {
+        ranges.push_back({begin, stop, block});
+        continue;
+      }
+      ranges.push_back({begin, arith::MinUIOp::create(b, loc, stop, end), ShapedType::kDynamic});
+    }
+    return ranges;
+  }
+};
+} // namespace
+} // namespace tegula

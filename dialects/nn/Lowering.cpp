@@ -1,0 +1,372 @@
+//===- Lowering.cpp - builder that nn ops lower themselves with ------------===//
+
+#include "tegula/dialects/nn/Lowering.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/TypeUtilities.h"
+
+using namespace mlir;
+namespace tegula::nn {
+
+Type loweredType(Type type) {
+  if (auto tensor = dyn_cast<RankedTensorType>(type))
+    return RankedTensorType::get(tensor.getShape(), loweredType(tensor.getElementType()));
+  if (auto integer = dyn_cast<IntegerType>(type))
+    return IntegerType::get(type.getContext(), integer.getWidth() == 1 ? 8 : integer.getWidth());
+  return type;
+}
+
+using B = LoweringBuilder;
+
+static bool isFloat(Value x) { return isa<FloatType>(x.getType()); }
+
+arith::FastMathFlagsAttr B::contractFlags() const {
+  return arith::FastMathFlagsAttr::get(b.getContext(), arith::FastMathFlags::contract);
+}
+static arith::FastMathFlagsAttr reassocFlags(OpBuilder &b) {
+  return arith::FastMathFlagsAttr::get(b.getContext(), arith::FastMathFlags::contract | arith::FastMathFlags::reassoc);
+}
+
+Value B::index(int64_t value) { return arith::ConstantIndexOp::create(b, loc, value); }
+
+Value B::number(Type type, double value) {
+  if (auto floatType = dyn_cast<FloatType>(type))
+    return arith::ConstantOp::create(b, loc, b.getFloatAttr(floatType, value));
+  return integer(type, (int64_t)value);
+}
+
+Value B::integer(Type type, int64_t value) {
+  if (type.isIndex())
+    return index(value);
+  APInt bits(64, (uint64_t)value, true);
+  return arith::ConstantOp::create(b, loc, b.getIntegerAttr(type, bits.sextOrTrunc(type.getIntOrFloatBitWidth())));
+}
+
+Value B::extreme(Type type, bool largest, bool isUnsigned) {
+  if (auto floatType = dyn_cast<FloatType>(type)) {
+    const llvm::fltSemantics &semantics = floatType.getFloatSemantics();
+    APFloat value = APFloat::semanticsHasInf(semantics) ? APFloat::getInf(semantics, !largest)
+                                                        : APFloat::getLargest(semantics, !largest);
+    return arith::ConstantOp::create(b, loc, b.getFloatAttr(floatType, value));
+  }
+  unsigned width = type.getIntOrFloatBitWidth();
+  APInt value = isUnsigned ? (largest ? APInt::getMaxValue(width) : APInt::getMinValue(width))
+                           : (largest ? APInt::getSignedMaxValue(width) : APInt::getSignedMinValue(width));
+  return arith::ConstantOp::create(b, loc, b.getIntegerAttr(type, value));
+}
+
+Value B::add(Value x, Value y, bool reassoc) {
+  if (isFloat(x))
+    return arith::AddFOp::create(b, loc, x, y, reassoc ? reassocFlags(b) : contractFlags());
+  return arith::AddIOp::create(b, loc, x, y);
+}
+Value B::sub(Value x, Value y) {
+  if (isFloat(x))
+    return arith::SubFOp::create(b, loc, x, y, contractFlags());
+  return arith::SubIOp::create(b, loc, x, y);
+}
+Value B::mul(Value x, Value y, bool reassoc) {
+  if (isFloat(x))
+    return arith::MulFOp::create(b, loc, x, y, reassoc ? reassocFlags(b) : contractFlags());
+  return arith::MulIOp::create(b, loc, x, y);
+}
+
+Value B::div(Value x, Value y, bool isUnsigned) {
+  if (isFloat(x))
+    return arith::DivFOp::create(b, loc, x, y, contractFlags());
+  // INT_MIN / -1 and x / 0 trap on some machines: divide by 1 instead and fix the result.
+  Type type = x.getType();
+  Value zero = integer(type, 0), one = integer(type, 1), minusOne = integer(type, -1);
+  Value isZero = compare("eq", y, zero);
+  if (isUnsigned) {
+    Value quotient = arith::DivUIOp::create(b, loc, x, select(isZero, one, y));
+    return select(isZero, zero, quotient);
+  }
+  Value isMinusOne = compare("eq", y, minusOne);
+  Value quotient = arith::DivSIOp::create(b, loc, x, select(logicalOr(isZero, isMinusOne), one, y));
+  return select(isZero, zero, select(isMinusOne, sub(zero, x), quotient));
+}
+
+Value B::mod(Value x, Value y, bool isUnsigned, bool truncate) {
+  if (isFloat(x)) {
+    Value remainder = arith::RemFOp::create(b, loc, x, y, contractFlags());
+    if (truncate)
+      return remainder;
+    Value zero = number(x.getType(), 0);
+    Value differs = arith::XOrIOp::create(b, loc, compare("lt", remainder, zero), compare("lt", y, zero));
+    Value adjust = logicalAnd(compare("ne", remainder, zero), differs);
+    return select(adjust, add(remainder, y), remainder);
+  }
+  Type type = x.getType();
+  Value zero = integer(type, 0);
+  Value unsafe = compare("eq", y, zero);
+  if (!isUnsigned)
+    unsafe = logicalOr(unsafe, compare("eq", y, integer(type, -1)));
+  Value divisor = select(unsafe, integer(type, 1), y);
+  if (isUnsigned)
+    return arith::RemUIOp::create(b, loc, x, divisor);
+  Value remainder = arith::RemSIOp::create(b, loc, x, divisor);
+  if (truncate)
+    return remainder;
+  Value differs = arith::XOrIOp::create(b, loc, compare("lt", remainder, zero), compare("lt", divisor, zero));
+  return select(logicalAnd(compare("ne", remainder, zero), differs), add(remainder, divisor), remainder);
+}
+
+Value B::neg(Value x) {
+  if (isFloat(x))
+    return arith::NegFOp::create(b, loc, x, contractFlags());
+  return sub(integer(x.getType(), 0), x);
+}
+Value B::min(Value x, Value y, bool isUnsigned) {
+  if (isFloat(x))
+    return arith::MinimumFOp::create(b, loc, x, y);
+  if (isUnsigned)
+    return arith::MinUIOp::create(b, loc, x, y);
+  return arith::MinSIOp::create(b, loc, x, y);
+}
+Value B::max(Value x, Value y, bool isUnsigned) {
+  if (isFloat(x))
+    return arith::MaximumFOp::create(b, loc, x, y);
+  if (isUnsigned)
+    return arith::MaxUIOp::create(b, loc, x, y);
+  return arith::MaxSIOp::create(b, loc, x, y);
+}
+Value B::quickMax(Value x, Value y, bool isUnsigned) { return select(compare("gt", x, y, isUnsigned), x, y); }
+Value B::quickMin(Value x, Value y, bool isUnsigned) { return select(compare("lt", x, y, isUnsigned), x, y); }
+
+Value B::compare(StringRef kind, Value x, Value y, bool isUnsigned) {
+  if (isFloat(x)) {
+    using P = arith::CmpFPredicate;
+    P predicate = kind == "eq"   ? P::OEQ
+                  : kind == "ne" ? P::UNE
+                  : kind == "lt" ? P::OLT
+                  : kind == "le" ? P::OLE
+                  : kind == "gt" ? P::OGT
+                                 : P::OGE;
+    return arith::CmpFOp::create(b, loc, predicate, x, y);
+  }
+  using P = arith::CmpIPredicate;
+  P predicate = kind == "eq"   ? P::eq
+                : kind == "ne" ? P::ne
+                : kind == "lt" ? (isUnsigned ? P::ult : P::slt)
+                : kind == "le" ? (isUnsigned ? P::ule : P::sle)
+                : kind == "gt" ? (isUnsigned ? P::ugt : P::sgt)
+                               : (isUnsigned ? P::uge : P::sge);
+  return arith::CmpIOp::create(b, loc, predicate, x, y);
+}
+
+Value B::select(Value condition, Value x, Value y) { return arith::SelectOp::create(b, loc, condition, x, y); }
+Value B::logicalAnd(Value x, Value y) { return arith::AndIOp::create(b, loc, x, y); }
+Value B::logicalOr(Value x, Value y) { return arith::OrIOp::create(b, loc, x, y); }
+Value B::logicalNot(Value x) {
+  return arith::XOrIOp::create(b, loc, x, arith::ConstantOp::create(b, loc, b.getBoolAttr(true)));
+}
+
+Value B::cast(Value x, Type to, bool fromUnsigned, bool toUnsigned) {
+  Type from = x.getType();
+  if (from == to)
+    return x;
+  if (from.isInteger(1))
+    fromUnsigned = true;
+  if (to.isInteger(1)) // truth value
+    return compare("ne", x, number(from, 0));
+  if (from.isIndex() || to.isIndex())
+    return to.isIndex() ? toIndex(x) : fromIndex(x, to);
+  auto fromFloat = dyn_cast<FloatType>(from), toFloat = dyn_cast<FloatType>(to);
+  if (fromFloat && toFloat) {
+    if (fromFloat.getWidth() == toFloat.getWidth()) // f16 <-> bf16
+      return cast(cast(x, b.getF32Type()), to);
+    if (fromFloat.getWidth() < toFloat.getWidth())
+      return arith::ExtFOp::create(b, loc, to, x);
+    return arith::TruncFOp::create(b, loc, to, x);
+  }
+  if (toFloat) {
+    if (fromUnsigned)
+      return arith::UIToFPOp::create(b, loc, to, x);
+    return arith::SIToFPOp::create(b, loc, to, x);
+  }
+  unsigned toWidth = to.getIntOrFloatBitWidth();
+  if (fromFloat) {
+    // Through a wider integer, so that values outside a narrow type wrap as they do elsewhere.
+    Type wide = b.getIntegerType(std::max(64u, toWidth));
+    Value whole = toUnsigned && toWidth == 64 ? Value(arith::FPToUIOp::create(b, loc, wide, x))
+                                              : Value(arith::FPToSIOp::create(b, loc, toWidth < 32 || toUnsigned ? wide : to, x));
+    return cast(whole, to);
+  }
+  unsigned fromWidth = from.getIntOrFloatBitWidth();
+  if (fromWidth == toWidth)
+    return x;
+  if (fromWidth > toWidth)
+    return arith::TruncIOp::create(b, loc, to, x);
+  if (fromUnsigned)
+    return arith::ExtUIOp::create(b, loc, to, x);
+  return arith::ExtSIOp::create(b, loc, to, x);
+}
+
+Value B::toIndex(Value x) {
+  return x.getType().isIndex() ? x : Value(arith::IndexCastOp::create(b, loc, b.getIndexType(), x));
+}
+Value B::fromIndex(Value x, Type to) {
+  if (to.isIndex())
+    return x;
+  if (isa<FloatType>(to))
+    return arith::SIToFPOp::create(b, loc, to, arith::IndexCastOp::create(b, loc, b.getI64Type(), x));
+  return arith::IndexCastOp::create(b, loc, to, x);
+}
+Value B::clampIndex(Value x, Value lo, Value hi) {
+  return arith::MinSIOp::create(b, loc, arith::MaxSIOp::create(b, loc, x, lo), hi);
+}
+Value B::load(Value stored, Type nnElement) {
+  return nnElement.isInteger(1) ? compare("ne", stored, integer(stored.getType(), 0)) : stored;
+}
+Value B::store(Value computed, Type nnElement) {
+  if (nnElement.isInteger(1) && computed.getType().isInteger(1))
+    return arith::ExtUIOp::create(b, loc, b.getI8Type(), computed);
+  return computed;
+}
+
+Value B::asValue(OpFoldResult extent) { return getValueOrCreateConstantIndexOp(b, loc, extent); }
+OpFoldResult B::extent(Value tensor, int64_t axis) { return tensor::getMixedSize(b, loc, tensor, axis); }
+Value B::dim(Value tensor, int64_t axis) { return asValue(extent(tensor, axis)); }
+B::Shape B::extents(Value tensor) { return tensor::getMixedSizes(b, loc, tensor); }
+B::Shape B::staticShape(ArrayRef<int64_t> shape) { return getAsIndexOpFoldResult(b.getContext(), shape); }
+Value B::extract(Value tensor, ValueRange indices) { return tensor::ExtractOp::create(b, loc, tensor, indices); }
+Value B::empty(ArrayRef<OpFoldResult> shape, Type element) { return tensor::EmptyOp::create(b, loc, shape, element); }
+Value B::fill(Value scalar, ArrayRef<OpFoldResult> shape) {
+  return linalg::FillOp::create(b, loc, scalar, empty(shape, scalar.getType())).getResult(0);
+}
+
+Value B::generic(ArrayRef<Value> inputs, Value init, ArrayRef<AffineMap> maps,
+                 ArrayRef<utils::IteratorType> iterators, Body body) {
+  auto op = linalg::GenericOp::create(b, loc, init.getType(), inputs, init, maps, iterators,
+                                      [&](OpBuilder &nested, Location, ValueRange args) {
+                                        OpBuilder::InsertionGuard guard(b);
+                                        b.restoreInsertionPoint(nested.saveInsertionPoint());
+                                        SmallVector<Value> elements(args);
+                                        linalg::YieldOp::create(b, loc, body(elements));
+                                      });
+  return op.getResult(0);
+}
+
+Value B::map(ArrayRef<Value> inputs, ArrayRef<AffineMap> maps, ArrayRef<OpFoldResult> shape, Type element, Body body) {
+  SmallVector<AffineMap> all(maps);
+  all.push_back(b.getMultiDimIdentityMap(shape.size()));
+  SmallVector<utils::IteratorType> parallel(shape.size(), utils::IteratorType::parallel);
+  return generic(inputs, empty(shape, element), all, parallel, body);
+}
+
+Value B::generate(ArrayRef<OpFoldResult> shape, Type element, Body body) {
+  return map({}, {}, shape, element, [&](ArrayRef<Value>) {
+    SmallVector<Value> indices;
+    for (size_t axis = 0; axis < shape.size(); ++axis)
+      indices.push_back(linalg::IndexOp::create(b, loc, axis));
+    return body(indices);
+  });
+}
+
+SmallVector<Value> B::loop(Value count, ValueRange carried,
+                           llvm::function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+  auto op = scf::ForOp::create(b, loc, index(0), count, index(1), carried);
+  if (carried.empty() && !op.getBody()->empty())
+    op.getBody()->getTerminator()->erase();
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToEnd(op.getBody());
+  SmallVector<Value> next = body(op.getInductionVar(), op.getRegionIterArgs());
+  scf::YieldOp::create(b, loc, next);
+  return SmallVector<Value>(op.getResults());
+}
+
+SmallVector<Value> B::loops(ArrayRef<Value> extents, ValueRange carried,
+                            llvm::function_ref<SmallVector<Value>(ArrayRef<Value>, ValueRange)> body) {
+  SmallVector<Value> indices;
+  std::function<SmallVector<Value>(size_t, ValueRange)> nest = [&](size_t depth, ValueRange values) {
+    if (depth == extents.size())
+      return body(indices, values);
+    return loop(extents[depth], values, [&](Value i, ValueRange inner) {
+      indices.push_back(i);
+      SmallVector<Value> next = nest(depth + 1, inner);
+      indices.pop_back();
+      return next;
+    });
+  };
+  return nest(0, carried);
+}
+
+AffineMap B::broadcastMap(ArrayRef<int64_t> shape, ArrayRef<int64_t> result) {
+  SmallVector<AffineExpr> exprs;
+  size_t offset = result.size() - shape.size();
+  for (size_t axis = 0; axis < shape.size(); ++axis)
+    exprs.push_back(shape[axis] == 1 && result[offset + axis] != 1 ? b.getAffineConstantExpr(0)
+                                                                   : b.getAffineDimExpr(offset + axis));
+  return AffineMap::get(result.size(), 0, exprs, b.getContext());
+}
+
+B::Shape B::broadcastExtents(ValueRange operands, ArrayRef<int64_t> result) {
+  Shape shape;
+  for (size_t axis = 0; axis < result.size(); ++axis) {
+    OpFoldResult size = b.getIndexAttr(result[axis]);
+    if (ShapedType::isDynamic(result[axis]))
+      for (Value operand : operands) {
+        auto type = llvm::cast<RankedTensorType>(operand.getType());
+        int64_t at = (int64_t)axis - ((int64_t)result.size() - type.getRank());
+        if (at >= 0 && type.isDynamicDim(at)) {
+          size = extent(operand, at);
+          break;
+        }
+      }
+    shape.push_back(size);
+  }
+  return shape;
+}
+
+Value B::reshape(Value tensor, ArrayRef<OpFoldResult> shape) {
+  auto type = llvm::cast<RankedTensorType>(tensor.getType());
+  SmallVector<int64_t> extents;
+  for (OpFoldResult size : shape)
+    extents.push_back(getConstantIntValue(size).value_or(ShapedType::kDynamic));
+  auto target = RankedTensorType::get(extents, type.getElementType());
+  if (type == target && type.hasStaticShape())
+    return tensor;
+  if (type.hasStaticShape() && target.hasStaticShape()) {
+    if (auto direct = getReassociationIndicesForReshape(type, target)) {
+      if (type.getRank() > target.getRank())
+        return tensor::CollapseShapeOp::create(b, loc, target, tensor, *direct);
+      if (type.getRank() < target.getRank())
+        return tensor::ExpandShapeOp::create(b, loc, target, tensor, *direct);
+    }
+    // Through one axis. A scalar has no axes to group.
+    auto groups = [](int64_t rank) {
+      SmallVector<ReassociationIndices> result;
+      if (rank > 0)
+        result.push_back(llvm::to_vector<2>(llvm::seq<int64_t>(0, rank)));
+      return result;
+    };
+    Value flat = tensor;
+    auto flatType = RankedTensorType::get({type.getNumElements()}, type.getElementType());
+    if (type.getRank() == 0)
+      flat = tensor::ExpandShapeOp::create(b, loc, flatType, tensor, groups(0));
+    else if (type.getRank() > 1)
+      flat = tensor::CollapseShapeOp::create(b, loc, flatType, tensor, groups(type.getRank()));
+    if (target.getRank() == 1)
+      return flat;
+    if (target.getRank() == 0)
+      return tensor::CollapseShapeOp::create(b, loc, target, flat, groups(0));
+    return tensor::ExpandShapeOp::create(b, loc, target, flat, groups(target.getRank()));
+  }
+  SmallVector<Value> sizes;
+  for (OpFoldResult size : shape)
+    sizes.push_back(fromIndex(asValue(size), b.getI64Type()));
+  Value shapeTensor = tensor::FromElementsOp::create(
+      b, loc, RankedTensorType::get({(int64_t)sizes.size()}, b.getI64Type()), sizes);
+  return tensor::ReshapeOp::create(b, loc, target, tensor, shapeTensor);
+}
+
+void B::check(Value failed, const Twine &text) {
+  Value holds = logicalNot(failed);
+  cf::AssertOp::create(b, loc, holds, b.getStringAttr(text));
+}
+
+} // namespace tegula::nn

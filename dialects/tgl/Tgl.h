@@ -1,0 +1,28 @@
+//===- Tgl.h - decisions that travel with the IR ----------------------------===//
+#ifndef TEGULA_DIALECTS_TGL_TGL_H
+#define TEGULA_DIALECTS_TGL_TGL_H
+
+#include "mlir/IR/Attributes.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/Dialect.h"
+
+#include "tegula/dialects/tgl/TglDialect.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "tegula/dialects/tgl/TglAttrs.h.inc"
+
+namespace tegula::tgl {
+
+/// Attribute names on the module and the entry function.
+constexpr llvm::StringLiteral kTarget = "tgl.target";
+constexpr llvm::StringLiteral kPlan = "tgl.plan";
+constexpr llvm::StringLiteral kInputs = "tgl.inputs";            // array of the model's input names
+constexpr llvm::StringLiteral kOutputs = "tgl.outputs";          // array of the model's output names
+constexpr llvm::StringLiteral kInputTypes = "tgl.input_types";   // nn types of the inputs
+constexpr llvm::StringLiteral kOutputTypes = "tgl.output_types"; // nn types of the outputs
+
+/// The target of the module that holds `op`; null if none was set.
+TargetAttr targetOf(mlir::Operation *op);
+
+} // namespace tegula::tgl
+
+#endif

@@ -1,0 +1,45 @@
+//===- Tgl.td - decisions that travel with the IR ---------------------------===//
+#ifndef TEGULA_DIALECTS_TGL_TGL_TD
+#define TEGULA_DIALECTS_TGL_TGL_TD
+include "mlir/IR/OpBase.td"
+include "mlir/IR/AttrTypeBase.td"
+
+def Tgl_Dialect : Dialect {
+  let name = "tgl";
+  let cppNamespace = "::tegula::tgl";
+  let summary = "Attributes only: the target and the plan";
+  let description = [{
+    `#tgl.target` on the module says what is compiled for; `#tgl.plan` on a linalg op says how the shared passes tile it.
+    Policies write these attributes, mechanical passes obey them.
+  }];
+  let useDefaultAttributePrinterParser = 1;
+}
+
+class Tgl_Attr<string name, string keyword> : AttrDef<Tgl_Dialect, name> { let mnemonic = keyword; }
+
+def Tgl_TargetAttr : Tgl_Attr<"Target", "target"> {
+  let summary = "What the module is compiled for";
+  let description = [{
+    `name` is the folder under targets/; `triple`, `cpu` and `features` are LLVM's; `vectorBytes` and `registers` describe the
+    vector registers, `cacheKiB` the private second-level cache, `threads` the number the plan reckons with.
+
+    Example: `#tgl.target<name = "cpu", triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v3", features = "+avx2", vectorBytes = 32, registers = 16, cacheKiB = 512, threads = 2>`
+  }];
+  let parameters = (ins StringRefParameter<"">:$name, StringRefParameter<"">:$triple, StringRefParameter<"">:$cpu, StringRefParameter<"">:$features,
+                        "int64_t":$vectorBytes, "int64_t":$registers, "int64_t":$cacheKiB, "int64_t":$threads);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Tgl_PlanAttr : Tgl_Attr<"Plan", "plan"> {
+  let summary = "How one linalg op is tiled";
+  let description = [{
+    `vectorLoop` is the loop whose iterations become vector lanes (-1: none, scalar code); `vectors` of `lanes` lanes each are
+    live at a time; `unrollLoop` (-1: none) is the parallel loop of which `unroll` iterations are held in registers;
+    `block` gives per parallel loop the extent of one scf.forall iteration (0: whole extent).
+
+    Example: `#tgl.plan<vectorLoop = 1, lanes = 8, vectors = 2, unrollLoop = 0, unroll = 6, block = [48, 0]>`
+  }];
+  let parameters = (ins "int64_t":$vectorLoop, "int64_t":$lanes, "int64_t":$vectors, "int64_t":$unrollLoop, "int64_t":$unroll, ArrayRefParameter<"int64_t">:$block);
+  let assemblyFormat = "`<` `vectorLoop` `=` $vectorLoop `,` `lanes` `=` $lanes `,` `vectors` `=` $vectors `,` `unrollLoop` `=` $unrollLoop `,` `unroll` `=` $unroll `,` `block` `=` `[` $block `]` `>`";
+}
+#endif

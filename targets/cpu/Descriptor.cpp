@@ -1,0 +1,233 @@
+//===- Descriptor.cpp - data of an artifact besides its code ------------------------------------------===//
+
+#include "tegula/targets/cpu/Descriptor.h"
+#include "tegula/compiler/buffer/Passes.h"
+#include "tegula/compiler/emit/Header.h"
+#include "tegula/dialects/tgl/Tgl.h"
+#include "tegula/targets/cpu/Passes.h"
+
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/Support/MemoryBuffer.h"
+
+using namespace mlir;
+
+namespace tegula::cpu {
+
+namespace {
+/// Builds constants of the structs in runtime/tegula.h, field by field in their order.
+class DescriptorBuilder {
+public:
+  DescriptorBuilder(llvm::Module &module, ModuleOp source, StringRef symbol)
+      : module(module), source(source), symbol(symbol), context(module.getContext()),
+        i32(llvm::Type::getInt32Ty(context)), i64(llvm::Type::getInt64Ty(context)),
+        f64(llvm::Type::getDoubleTy(context)), pointer(llvm::PointerType::get(context, 0)) {
+    entry = entryOf(source);
+  }
+
+  void add(const llvm::Triple &triple);
+
+private:
+  llvm::Constant *text(StringRef value) {
+    llvm::Constant *data = llvm::ConstantDataArray::getString(context, value);
+    return global(data);
+  }
+  llvm::GlobalVariable *global(llvm::Constant *value) {
+    auto *variable = new llvm::GlobalVariable(module, value->getType(), true, llvm::GlobalValue::PrivateLinkage, value);
+    variable->setUnnamedAddr(llvm::GlobalValue::UnnamedAddr::Global);
+    return variable;
+  }
+  llvm::Constant *number32(int64_t value) { return llvm::ConstantInt::get(i32, value, true); }
+  llvm::Constant *number64(int64_t value) { return llvm::ConstantInt::get(i64, value, true); }
+  llvm::Constant *structOf(ArrayRef<llvm::Constant *> fields) { return llvm::ConstantStruct::getAnon(context, fields); }
+  llvm::Constant *arrayOf(ArrayRef<llvm::Constant *> elements) {
+    if (elements.empty())
+      return llvm::ConstantPointerNull::get(pointer);
+    auto *type = llvm::ArrayType::get(elements[0]->getType(), elements.size());
+    return global(llvm::ConstantArray::get(type, elements));
+  }
+  llvm::Constant *tensorInfos(ArrayAttr names, ArrayAttr types);
+  llvm::Constant *unitInfos(uint32_t &count);
+  llvm::Function *makeEntry();
+  llvm::Function *runtime(StringRef name) {
+    return llvm::cast<llvm::Function>(
+        module.getOrInsertFunction(name, llvm::FunctionType::get(i32, false)).getCallee());
+  }
+  std::string requiredFeatures(const llvm::Triple &triple);
+
+  llvm::Module &module;
+  ModuleOp source;
+  StringRef symbol;
+  llvm::LLVMContext &context;
+  llvm::Type *i32, *i64, *f64;
+  llvm::PointerType *pointer;
+  Operation *entry;
+};
+} // namespace
+
+llvm::Constant *DescriptorBuilder::tensorInfos(ArrayAttr names, ArrayAttr types) {
+  SmallVector<llvm::Constant *> infos;
+  for (auto [name, typeAttr] : llvm::zip(names, types)) {
+    auto type = cast<RankedTensorType>(cast<TypeAttr>(typeAttr).getValue());
+    SmallVector<llvm::Constant *> shape;
+    for (int64_t extent : type.getShape())
+      shape.push_back(number64(ShapedType::isDynamic(extent) ? -1 : extent));
+    infos.push_back(structOf({text(cast<StringAttr>(name).getValue()), arrayOf(shape), number32(type.getRank()),
+                              number32(onnxTypeOf(type.getElementType()))}));
+  }
+  return arrayOf(infos);
+}
+
+llvm::Constant *DescriptorBuilder::unitInfos(uint32_t &count) {
+  auto units = source->getAttrOfType<ArrayAttr>(kUnits);
+  SmallVector<llvm::Constant *> infos;
+  for (Attribute attr : units ? units.getValue() : ArrayRef<Attribute>()) {
+    auto unit = cast<DictionaryAttr>(attr);
+    auto word = [&](StringRef key) {
+      auto value = unit.getAs<StringAttr>(key);
+      return text(value ? value.getValue() : "");
+    };
+    auto amount = [&](StringRef key) {
+      auto value = unit.getAs<FloatAttr>(key);
+      return llvm::ConstantFP::get(f64, value ? value.getValueAsDouble() : 0.0);
+    };
+    infos.push_back(structOf({word("node"), word("tgl.op"), amount("tgl.flops"), amount("tgl.bytes")}));
+  }
+  count = infos.size();
+  return arrayOf(infos);
+}
+
+/// entry(call, inputs, shapes, outputs, workspace): memref arguments of SYMBOL__main from plain pointers and extents.
+llvm::Function *DescriptorBuilder::makeEntry() {
+  auto *type = llvm::FunctionType::get(i32, {pointer, pointer, pointer, pointer, pointer}, false);
+  auto *function = llvm::Function::Create(type, llvm::GlobalValue::InternalLinkage, symbol + "__entry", module);
+  llvm::IRBuilder<> b(llvm::BasicBlock::Create(context, "", function));
+  llvm::Function *main = module.getFunction((symbol + "__main").str());
+  SmallVector<llvm::Value *> arguments;
+  auto addMemref = [&](llvm::Value *data, ArrayRef<llvm::Value *> sizes) {
+    arguments.append({data, data, b.getInt64(0)});
+    SmallVector<llvm::Value *> strides(sizes.size());
+    llvm::Value *stride = b.getInt64(1);
+    for (size_t axis = sizes.size(); axis-- > 0;) {
+      strides[axis] = stride;
+      stride = b.CreateMul(stride, sizes[axis]);
+    }
+    arguments.append(sizes.begin(), sizes.end());
+    arguments.append(strides.begin(), strides.end());
+  };
+  auto pointerAt = [&](llvm::Value *array, uint64_t index) {
+    return b.CreateLoad(pointer, b.CreateConstGEP1_64(pointer, array, index));
+  };
+  auto inputs = entry->getAttrOfType<ArrayAttr>(tgl::kInputTypes);
+  for (auto [index, attr] : llvm::enumerate(inputs)) {
+    auto tensor = cast<RankedTensorType>(cast<TypeAttr>(attr).getValue());
+    SmallVector<llvm::Value *> sizes;
+    llvm::Value *shape = tensor.hasStaticShape() ? nullptr : pointerAt(function->getArg(2), index);
+    for (auto [axis, extent] : llvm::enumerate(tensor.getShape()))
+      sizes.push_back(ShapedType::isDynamic(extent)
+                          ? (llvm::Value *)b.CreateLoad(i64, b.CreateConstGEP1_64(i64, shape, axis))
+                          : b.getInt64(extent));
+    addMemref(pointerAt(function->getArg(1), index), sizes);
+  }
+  auto outputs = entry->getAttrOfType<ArrayAttr>(tgl::kOutputTypes);
+  if (auto bound = entry->getAttrOfType<DenseI64ArrayAttr>(kBoundOutputs))
+    for (int64_t index : bound.asArrayRef()) {
+      auto tensor = cast<RankedTensorType>(cast<TypeAttr>(outputs[index]).getValue());
+      SmallVector<llvm::Value *> sizes;
+      for (int64_t extent : tensor.getShape())
+        sizes.push_back(b.getInt64(extent));
+      addMemref(pointerAt(function->getArg(3), index), sizes);
+    }
+  auto workspace = entry->getAttrOfType<IntegerAttr>(kWorkspaceBytes);
+  addMemref(function->getArg(4), {b.getInt64(workspace ? workspace.getInt() : 0)});
+  arguments.push_back(function->getArg(0));
+  b.CreateCall(main, arguments);
+  b.CreateRet(b.getInt32(0));
+  return function;
+}
+
+/// Instruction sets that the code may use, in the runtime's words.
+std::string DescriptorBuilder::requiredFeatures(const llvm::Triple &triple) {
+  auto target = source->getAttrOfType<tgl::TargetAttr>(tgl::kTarget);
+  if (!triple.isX86())
+    return "";
+  std::string all = target.getVectorBytes() >= 64   ? "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq"
+                    : target.getVectorBytes() >= 32 ? "avx"
+                                                    : "";
+  if (target.getVectorBytes() == 32) {
+    bool isV3 = target.getCpu() == "x86-64-v3" || target.getFeatures().contains("+avx2") ||
+                !target.getCpu().starts_with("x86-64");
+    all = isV3 ? "avx2,fma" : "avx";
+  }
+  return all;
+}
+
+void DescriptorBuilder::add(const llvm::Triple &triple) {
+  auto target = source->getAttrOfType<tgl::TargetAttr>(tgl::kTarget);
+  auto attr = [&](StringRef name) { return entry->getAttrOfType<ArrayAttr>(name); };
+  uint32_t unitCount = 0;
+  llvm::Constant *units = unitInfos(unitCount);
+  auto workspace = entry->getAttrOfType<IntegerAttr>(kWorkspaceBytes);
+  uint64_t weightBytes = 0;
+  if (auto constants = source->getAttrOfType<DictionaryAttr>(kConstants))
+    for (NamedAttribute constant : constants) {
+      auto type = cast<ElementsAttr>(constant.getValue()).getShapedType();
+      weightBytes += type.getNumElements() * ((type.getElementTypeBitWidth() + 7) / 8);
+    }
+  std::string targetText = (target.getTriple() + " " + target.getCpu() + " " + target.getFeatures()).str();
+  llvm::Constant *descriptor = structOf(
+      {number32(1), number32(0), text(symbol), text(targetText), text(requiredFeatures(triple)), text("tegula 0.1.0"),
+       tensorInfos(attr(tgl::kInputs), attr(tgl::kInputTypes)),
+       tensorInfos(attr(tgl::kOutputs), attr(tgl::kOutputTypes)), units, number32(attr(tgl::kInputs).size()),
+       number32(attr(tgl::kOutputs).size()), number32(unitCount), number32(0),
+       number64(workspace ? workspace.getInt() : 0), number64(weightBytes), makeEntry(), runtime("tegula_rt_create"),
+       runtime("tegula_rt_destroy"), runtime("tegula_rt_run"), runtime("tegula_rt_message"),
+       runtime("tegula_rt_profile")});
+  llvm::GlobalVariable *variable = global(descriptor);
+  variable->setName(symbol + "__descriptor");
+  auto *function = llvm::Function::Create(llvm::FunctionType::get(pointer, false), llvm::GlobalValue::ExternalLinkage,
+                                          symbol + "_model", module);
+  llvm::IRBuilder<> b(llvm::BasicBlock::Create(context, "", function));
+  b.CreateRet(variable);
+  for (llvm::Function &declared : module)
+    if (declared.getName().starts_with("tegula_rt_"))
+      declared.setVisibility(llvm::GlobalValue::HiddenVisibility);
+}
+
+void addDescriptor(llvm::Module &module, ModuleOp source, StringRef symbol, const llvm::Triple &triple) {
+  DescriptorBuilder(module, source, symbol).add(triple);
+}
+
+/// The bytes of a constant, in `storage` where they are not at hand.
+static StringRef bytesOf(ElementsAttr value, std::string &storage) {
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(value)) {
+    ArrayRef<char> data = resource.getRawHandle().getBlob()->getData();
+    return StringRef(data.data(), data.size());
+  }
+  auto dense = cast<DenseElementsAttr>(value);
+  ArrayRef<char> data = dense.getRawData();
+  if (!dense.isSplat())
+    return StringRef(data.data(), data.size());
+  for (int64_t i = 0; i < dense.getNumElements(); ++i)
+    storage.append(data.begin(), data.end());
+  return storage;
+}
+
+void addConstants(llvm::Module &module, ModuleOp source, StringRef symbol) {
+  auto constants = source->getAttrOfType<DictionaryAttr>(kConstants);
+  if (!constants)
+    return;
+  for (NamedAttribute constant : constants) {
+    std::string storage;
+    StringRef bytes = bytesOf(cast<ElementsAttr>(constant.getValue()), storage);
+    llvm::Constant *data = llvm::ConstantDataArray::getString(module.getContext(), bytes, /*AddNull=*/false);
+    auto *variable = new llvm::GlobalVariable(module, data->getType(), true, llvm::GlobalValue::ExternalLinkage, data,
+                                              symbol + "__" + constant.getName().getValue());
+    variable->setVisibility(llvm::GlobalValue::HiddenVisibility);
+    variable->setAlignment(llvm::Align(64));
+  }
+}
+
+} // namespace tegula::cpu

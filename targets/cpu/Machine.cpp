@@ -1,0 +1,67 @@
+//===- Machine.cpp - LLVM's target machine and optimisation pipeline -------------------===//
+
+#include "tegula/targets/cpu/Cpu.h"
+
+#include "llvm/Analysis/TargetLibraryInfo.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/CodeGen.h"
+
+using namespace llvm;
+
+namespace tegula::cpu {
+
+std::unique_ptr<TargetMachine> createMachine(tgl::TargetAttr target, int optLevel, std::string &why) {
+  Triple triple(target.getTriple());
+  std::string error;
+  const llvm::Target *found = TargetRegistry::lookupTarget(triple, error);
+  if (!found) {
+    why = "unknown target triple '" + triple.str() + "': " + error;
+    return nullptr;
+  }
+  TargetOptions options;
+  options.AllowFPOpFusion = FPOpFusion::Standard;
+  options.FunctionSections = true;
+  CodeGenOptLevel level = optLevel <= 0   ? CodeGenOptLevel::None
+                          : optLevel == 1 ? CodeGenOptLevel::Less
+                          : optLevel == 2 ? CodeGenOptLevel::Default
+                                          : CodeGenOptLevel::Aggressive;
+  return std::unique_ptr<TargetMachine>(found->createTargetMachine(triple, target.getCpu(), target.getFeatures(), options,
+                                                                   Reloc::PIC_, std::nullopt, level));
+}
+
+void optimize(Module &module, TargetMachine &machine, int optLevel) {
+  module.setTargetTriple(machine.getTargetTriple());
+  module.setDataLayout(machine.createDataLayout());
+  for (Function &function : module) {
+    if (function.isDeclaration())
+      continue;
+    function.addFnAttr("target-cpu", machine.getTargetCPU());
+    function.addFnAttr("target-features", machine.getTargetFeatureString());
+    function.addFnAttr("prefer-vector-width", "512");
+    function.addFnAttr(Attribute::NoUnwind);
+  }
+  PipelineTuningOptions tuning;
+  tuning.LoopVectorization = optLevel >= 2;
+  tuning.SLPVectorization = false; // register tiles are vectors already
+  PassBuilder builder(&machine, tuning);
+  LoopAnalysisManager loops;
+  FunctionAnalysisManager functions;
+  CGSCCAnalysisManager graph;
+  ModuleAnalysisManager modules;
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(graph);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, graph, modules);
+  OptimizationLevel level = optLevel <= 0   ? OptimizationLevel::O0
+                            : optLevel == 1 ? OptimizationLevel::O1
+                            : optLevel == 2 ? OptimizationLevel::O2
+                                            : OptimizationLevel::O3;
+  ModulePassManager passes = level == OptimizationLevel::O0 ? builder.buildO0DefaultPipeline(level)
+                                                            : builder.buildPerModuleDefaultPipeline(level);
+  passes.run(module, modules);
+}
+
+} // namespace tegula::cpu

@@ -1,0 +1,181 @@
+//===- Plan.cpp - how the CPU target tiles a unit -------------------------------===//
+//
+// Decides only; the shared passes of the tile stage obey.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tegula/targets/cpu/Cpu.h"
+#include "tegula/compiler/tile/RegisterTile.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+namespace tegula::cpu {
+
+/// Work below this many scalar operations is not worth a second thread (a fork-join costs a few microseconds).
+static constexpr double kSerialWork = 60e3;
+
+/// Extents of all loops; a dynamic one counts as 64.
+static SmallVector<int64_t> extentsOf(linalg::GenericOp op) {
+  SmallVector<int64_t> extents = op.getStaticLoopRanges();
+  for (int64_t &extent : extents)
+    if (ShapedType::isDynamic(extent))
+      extent = 64;
+  return extents;
+}
+
+static double scalarOps(linalg::GenericOp op) {
+  double count = 1;
+  for (Operation &inner : op.getBlock()->without_terminator())
+    count += isa<math::MathDialect>(inner.getDialect()) ? 12 : 1;
+  return count;
+}
+
+/// Bytes of the operands that change along the unrolled loop but not along the vector loop (the left side of a product).
+static double leftBytes(linalg::GenericOp op, int64_t vectorLoop, ArrayRef<int64_t> extents, unsigned fixedLoop) {
+  double bytes = 0;
+  for (OpOperand *operand : op.getDpsInputOperands()) {
+    AffineMap map = op.getMatchingIndexingMap(operand);
+    if (accessOf(map, vectorLoop) != OperandAccess::Uniform)
+      continue;
+    double elements = 4;
+    for (AffineExpr expr : map.getResults()) {
+      double extent = 0;
+      for (unsigned loop = 0; loop < extents.size(); ++loop)
+        if (loop != fixedLoop && expr.isFunctionOfDim(loop))
+          extent += extents[loop];
+      elements *= std::max(extent, 1.0);
+    }
+    bytes += elements;
+  }
+  return bytes;
+}
+
+/// The largest divisor of `extent` up to `limit`.
+static int64_t divisorUpTo(int64_t extent, int64_t limit) {
+  for (int64_t size = std::min(extent, std::max<int64_t>(limit, 1)); size > 1; --size)
+    if (extent % size == 0)
+      return size;
+  return 1;
+}
+
+namespace {
+class Policy {
+public:
+  Policy(linalg::GenericOp root, tgl::TargetAttr target)
+      : root(root), target(target), extents(extentsOf(root)), isStatic(!ShapedType::isDynamicShape(root.getStaticLoopRanges())),
+        parallel(root.getNumParallelLoops()), block(parallel, 0) {}
+
+  tgl::PlanAttr plan() {
+    chooseRegisters();
+    chooseBlocks();
+    return tgl::PlanAttr::get(root.getContext(), vectorLoop, lanes, vectors, unrollLoop, unroll, block);
+  }
+
+private:
+  void chooseRegisters() {
+    if (parallel == 0)
+      return;
+    unsigned innermost = parallel - 1;
+    if (extents[innermost] < 2 || !canVectorize(root, innermost))
+      return;
+    int64_t bits = 8;
+    for (Value operand : root->getOperands())
+      bits = std::max<int64_t>(bits, getElementTypeOrSelf(operand.getType()).getIntOrFloatBitWidth());
+    lanes = std::max<int64_t>(target.getVectorBytes() * 8 / bits, 1);
+    while (lanes > 4 && extents[innermost] <= lanes / 2)
+      lanes /= 2;
+    if (lanes < 2) {
+      lanes = 1;
+      return;
+    }
+    vectorLoop = innermost;
+    bool reduces = root.getNumReductionLoops() > 0;
+    if (!reduces) {
+      vectors = extents[innermost] >= 4 * lanes && scalarOps(root) < 12 ? 4 : 1;
+      return;
+    }
+    if (parallel >= 2 && extents[parallel - 2] > 1)
+      unrollLoop = parallel - 2;
+    int64_t panels = (extents[innermost] + lanes - 1) / lanes;
+    bool wide = target.getRegisters() >= 32;
+    if (unrollLoop < 0) {
+      vectors = std::min<int64_t>(panels, 8);
+      while (panels % vectors && vectors > 4)
+        --vectors;
+      return;
+    }
+    vectors = std::min<int64_t>(panels, 2);
+    int64_t accumulators = wide ? 24 : 12;
+    unroll = std::min<int64_t>(extents[unrollLoop], accumulators / vectors);
+  }
+
+  void chooseBlocks() {
+    double work = scalarOps(root);
+    for (int64_t extent : extents)
+      work *= extent;
+    int64_t threads = std::max<int64_t>(target.getThreads(), 1);
+    if (work < kSerialWork)
+      return;
+    int64_t wanted = std::min<int64_t>(4 * threads, work / (kSerialWork / 2));
+    int64_t blocks = 1;
+    auto split = [&](unsigned loop, int64_t parts) {
+      if (block[loop] || parts <= 1)
+        return;
+      int64_t size = isStatic ? divisorUpTo(extents[loop], extents[loop] / parts)
+                              : (extents[loop] + parts - 1) / parts;
+      if (size >= extents[loop])
+        return;
+      block[loop] = size;
+      blocks *= (extents[loop] + size - 1) / size;
+    };
+    // The left side of a product stays in half of the second-level cache.
+    bool reduces = root.getNumReductionLoops() > 0 && vectorLoop >= 0;
+    unsigned outer = 0;
+    while (outer + 1 < parallel && extents[outer] == 1)
+      ++outer;
+    if (reduces) {
+      double bytes = leftBytes(root, vectorLoop, extents, ~0u);
+      double parts = bytes / (target.getCacheKiB() * 512.0);
+      if (parts > 1 && (int64_t)outer != vectorLoop)
+        split(outer, (int64_t)(parts + 0.999));
+    }
+    // Enough blocks for all threads, from the outermost loop inwards; panels last.
+    for (unsigned loop = 0; loop < parallel && blocks < wanted; ++loop) {
+      if ((int64_t)loop == vectorLoop || (int64_t)loop == unrollLoop)
+        continue;
+      split(loop, (wanted + blocks - 1) / blocks);
+    }
+    if (vectorLoop >= 0 && blocks < wanted)
+      splitVectorLoop(wanted, blocks);
+    if (unrollLoop >= 0 && blocks < wanted)
+      split(unrollLoop, (wanted + blocks - 1) / blocks);
+  }
+
+  void splitVectorLoop(int64_t wanted, int64_t &blocks) {
+    int64_t width = lanes * vectors, panels = (extents[vectorLoop] + width - 1) / width;
+    int64_t parts = std::min(panels, (wanted + blocks - 1) / blocks);
+    if (parts <= 1)
+      return;
+    int64_t size = (panels + parts - 1) / parts * width;
+    if (size >= extents[vectorLoop])
+      return;
+    block[vectorLoop] = size;
+    blocks *= (extents[vectorLoop] + size - 1) / size;
+  }
+
+  linalg::GenericOp root;
+  tgl::TargetAttr target;
+  SmallVector<int64_t> extents;
+  bool isStatic;
+  unsigned parallel;
+  SmallVector<int64_t> block;
+  int64_t vectorLoop = -1, lanes = 1, vectors = 1, unrollLoop = -1, unroll = 1;
+};
+} // namespace
+
+tgl::PlanAttr planUnit(linalg::GenericOp root, linalg::GenericOp, tgl::TargetAttr target) {
+  return Policy(root, target).plan();
+}
+
+} // namespace tegula::cpu

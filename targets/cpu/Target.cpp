@@ -1,0 +1,99 @@
+//===- Target.cpp - the CPU target ------------------------------------------------------===//
+
+#include "tegula/targets/Target.h"
+#include "tegula/targets/cpu/Cpu.h"
+#include "tegula/targets/cpu/Passes.h"
+
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/SubtargetFeature.h"
+#include <thread>
+
+using namespace llvm;
+
+namespace tegula {
+namespace {
+
+class CpuTarget : public Target {
+public:
+  CpuTarget() {
+    InitializeAllTargetInfos();
+    InitializeAllTargets();
+    InitializeAllTargetMCs();
+    InitializeAllAsmPrinters();
+    InitializeAllAsmParsers();
+  }
+  StringRef name() const override { return "cpu"; }
+
+  FailureOr<tgl::TargetAttr> parse(const CompileOptions &options, mlir::MLIRContext *context,
+                                   std::string &why) const override {
+    Triple triple(options.triple.empty() ? sys::getDefaultTargetTriple() : Triple::normalize(options.triple));
+    std::string error;
+    const llvm::Target *found = TargetRegistry::lookupTarget(triple, error);
+    if (!found) {
+      why = "unknown target triple '" + options.triple + "'; clang-22 -print-targets lists the architectures";
+      return mlir::failure();
+    }
+    std::string cpu = options.cpu, features = options.features;
+    if (cpu == "native") {
+      cpu = sys::getHostCPUName().str();
+      SubtargetFeatures host;
+      for (auto &feature : sys::getHostCPUFeatures())
+        host.AddFeature(feature.first(), feature.second);
+      features = host.getString() + (features.empty() ? "" : "," + features);
+    } else if (cpu.empty() && triple.getArch() == Triple::x86_64) {
+      cpu = "x86-64-v3"; // the baseline plus AVX2 and FMA
+    } else if (cpu.empty() && triple.isRISCV64()) {
+      cpu = "generic-rv64";
+      features = "+m,+a,+f,+d,+c" + (features.empty() ? "" : "," + features);
+    } else if (cpu.empty()) {
+      cpu = "generic";
+    }
+    std::unique_ptr<MCSubtargetInfo> info(found->createMCSubtargetInfo(triple, cpu, features));
+    if (!info || !info->isCPUStringValid(cpu)) {
+      why = "unknown CPU '" + cpu + "' for " + triple.str();
+      return mlir::failure();
+    }
+    int threads = options.threads > 0 ? options.threads : (int)std::max(1u, std::thread::hardware_concurrency());
+    auto [vectorBytes, registers] = vectorsOf(triple, *info);
+    return tgl::TargetAttr::get(context, name(), triple.str(), cpu, features, vectorBytes, registers, 512, threads);
+  }
+
+  tgl::PlanAttr plan(mlir::linalg::GenericOp root, mlir::linalg::GenericOp epilogue,
+                     tgl::TargetAttr target) const override {
+    return cpu::planUnit(root, epilogue, target);
+  }
+
+  void addPasses(Stage stage, mlir::OpPassManager &pm) const override {
+    if (stage == Stage::Emit)
+      cpu::addLoweringPasses(pm);
+  }
+
+  int emit(mlir::ModuleOp module, const CompileOptions &options, std::string &why) const override {
+    return cpu::emitArtifact(module, options, why);
+  }
+
+private:
+  /// Bytes of a vector register and how many there are.
+  static std::pair<int64_t, int64_t> vectorsOf(const Triple &triple, const MCSubtargetInfo &info) {
+    if (triple.isX86()) {
+      if (info.checkFeatures("+avx512f"))
+        return {64, 32};
+      if (info.checkFeatures("+avx"))
+        return {32, 16};
+      return {16, 16};
+    }
+    if (triple.isAArch64())
+      return {16, 32};
+    return {16, 32};
+  }
+};
+
+} // namespace
+
+/// Called by the generated registry.
+std::unique_ptr<Target> createTarget_cpu() { return std::make_unique<CpuTarget>(); }
+
+} // namespace tegula

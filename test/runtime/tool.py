@@ -1,0 +1,99 @@
+"""Tests of the tool `tegula` on the hand-written models: tool.py PATH/tegula PATH/fake.so (needs numpy only)."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import numpy as np
+
+TEGULA, FAKE = sys.argv.pop(1), sys.argv.pop(1)
+X = np.arange(4096, dtype=np.float32).reshape(4, 1024)
+
+
+def tegula(*words):
+    return subprocess.run([TEGULA, *map(str, words)], capture_output=True, text=True)
+
+
+class Tool(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def fails(self, code, text, *words):
+        done = tegula(*words)
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn(text, done.stderr)
+        self.assertTrue(done.stderr.startswith("tegula: error: "))
+
+    def test_run_reads_and_writes_npy(self):
+        for order in "CF":
+            np.save(self.path("x.npy"), np.array(X, order=order))
+            done = tegula("run", FAKE, "--in", f"x=@{self.path('x.npy')}", "--out", self.path("out"))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            np.testing.assert_array_equal(np.load(self.path("out/y.npy")), 2 * X + 1)
+            self.assertEqual(np.load(self.path("out/sums.npy")).shape, (4,))
+
+    def test_run_reads_tensor_proto(self):
+        # dims: 4, 1024; data_type: 1; raw_data
+        header = b"\x08\x04\x08\x80\x08\x10\x01\x4a\x80\x80\x01"
+        with open(self.path("x.pb"), "wb") as file:
+            file.write(header + X.tobytes())
+        done = tegula("run", FAKE, f"--in=x=@{self.path('x.pb')}", "--out", self.path("out"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        np.testing.assert_array_equal(np.load(self.path("out/y.npy")), 2 * X + 1)
+        with open(self.path("x.pb"), "wb") as file:
+            file.write(header + X.tobytes()[:-1])
+        self.fails(3, "not an ONNX tensor", "run", FAKE, f"--in=x=@{self.path('x.pb')}")
+
+    def test_random_is_the_same_every_time(self):
+        for name in "ab":
+            tegula("run", FAKE, "--in", "x=random:5", "--out", self.path(name))
+        np.testing.assert_array_equal(np.load(self.path("a/y.npy")), np.load(self.path("b/y.npy")))
+
+    def test_dynamic_shapes(self):
+        done = tegula("run", FAKE, "--name", "fake_filter", "--in", "x=random:3", "--shape", "x:20", "--out",
+                      self.path("out"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(np.load(self.path("out/y.npy")).ndim, 1)
+
+    def test_exit_codes(self):
+        np.save(self.path("x.npy"), X.astype(np.float64))
+        self.fails(1, "input 'x': expected float32 elements, got float64", "run", FAKE, f"--in=x=@{self.path('x.npy')}")
+        self.fails(2, "input 'x' is missing", "run", FAKE)
+        self.fails(2, "names no input; the model has x", "run", FAKE, "--in", "q=random:1")
+        self.fails(2, "unknown option '--frob'", "bench", FAKE, "--frob")
+        self.fails(2, "at least 0", "bench", FAKE, "--threads", "many")
+        self.fails(2, "unknown command", "frob")
+        self.fails(3, "No such file", "run", self.path("none.so"))
+        self.fails(3, "not an artifact", "inspect", __file__)
+        self.fails(3, "not a NumPy file", "run", FAKE, f"--in=x=@{FAKE}")
+        self.fails(3, "/proc", "run", FAKE, "--in=x=random:1", "--out", "/proc/none")
+
+    def test_bench_json(self):
+        done = tegula("bench", FAKE, "--json", "--repeat", 20, "--threads", 1)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        result = json.loads(done.stdout)
+        times = result["latency_ms"]
+        self.assertLessEqual(times["min"], times["p50"])
+        self.assertLessEqual(times["p90"], times["p99"])
+        self.assertEqual(result["runs"], 20)
+        self.assertEqual({node["node"] for node in result["nodes"]}, {"scale, shift", "sum"})
+        self.assertGreater(result["machine_peak"]["gflops"], 0)
+        self.assertIn("latency  min", tegula("bench", FAKE, "--repeat", 3).stdout)
+
+    def test_inspect(self):
+        result = json.loads(tegula("inspect", FAKE, "--json").stdout)
+        self.assertEqual(result["inputs"], [{"name": "x", "dtype": "float32", "shape": [4, 1024]}])
+        self.assertEqual(result["workspace_bytes"], 16384)
+        self.assertIn("output     sums: float32[4]", tegula("inspect", FAKE).stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()

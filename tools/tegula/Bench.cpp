@@ -1,0 +1,263 @@
+//===- Bench.cpp - tegula bench -------------------------------------------===//
+#include "Artifact.h"
+#include "Command.h"
+#include "Peak.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/raw_ostream.h"
+#include <chrono>
+#include <sched.h>
+
+using namespace llvm;
+using namespace tegula;
+
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+/// Time and work of all units that carry the same node name.
+struct NodeTime {
+  std::string node, op;
+  double ms = 0, flops = 0, bytes = 0;
+};
+
+struct Results {
+  unsigned threads = 1;
+  double createMs = 0, firstMs = 0;
+  std::vector<double> ms; // sorted
+  double profiledMs = 0;  // sum over the nodes
+  std::vector<NodeTime> nodes;
+  Peak peak;
+  uint64_t toolBytes = 0; // resident before the artifact was opened
+  uint64_t peakBytes = 0;
+
+  double percentile(double share) const {
+    return ms[std::min(ms.size() - 1, static_cast<size_t>(share * static_cast<double>(ms.size())))];
+  }
+  double mean() const {
+    double sum = 0;
+    for (double value : ms)
+      sum += value;
+    return sum / static_cast<double>(ms.size());
+  }
+  double flops() const {
+    double sum = 0;
+    for (const NodeTime &node : nodes)
+      sum += node.flops;
+    return sum;
+  }
+};
+
+} // namespace
+
+static double millisecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+/// Resident memory of this process by the kernel's name for it (VmRSS now, VmHWM at most); 0 where there is no /proc.
+static uint64_t residentBytes(StringRef what) {
+  ErrorOr<std::unique_ptr<MemoryBuffer>> file = MemoryBuffer::getFileAsStream("/proc/self/status");
+  uint64_t kib;
+  if (!file)
+    return 0;
+  StringRef text = (*file)->getBuffer().split(what).second.ltrim(": \t");
+  return text.consumeInteger(10, kib) ? 0 : kib * 1024;
+}
+
+/// The CPUs that this process may use: what "0 threads" means to the runtime.
+static unsigned cpuCount() {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? static_cast<unsigned>(CPU_COUNT(&set)) : 1;
+}
+
+/// Times runs: `repeat` of them, or if it is 0 as many as fit into one second, at least ten.
+static Error measureLatency(Session &session, MutableArrayRef<HostTensor> inputs, int64_t warmup, int64_t repeat,
+                            Results &results) {
+  auto start = Clock::now();
+  if (Error error = session.run(inputs))
+    return error;
+  results.firstMs = millisecondsSince(start);
+  for (int64_t i = 1; i < warmup; ++i)
+    if (Error error = session.run(inputs))
+      return error;
+  start = Clock::now();
+  for (int64_t i = 0; repeat ? i < repeat : i < 10 || (millisecondsSince(start) < 1000 && i < 1000000); ++i) {
+    auto begin = Clock::now();
+    if (Error error = session.run(inputs))
+      return error;
+    results.ms.push_back(millisecondsSince(begin));
+  }
+  llvm::sort(results.ms);
+  return Error::success();
+}
+
+/// Runs with profiling on, in an instance of its own so that the latencies stay undisturbed.
+static Error measureNodes(const Artifact &artifact, MutableArrayRef<HostTensor> inputs, Results &results) {
+  const tegula_model &model = *artifact.model;
+  if (!model.unit_count)
+    return Error::success();
+  Expected<std::unique_ptr<Session>> session = Session::create(artifact, results.threads, /*isProfiled=*/true);
+  if (!session)
+    return session.takeError();
+  std::vector<uint64_t> before(model.unit_count), after(model.unit_count);
+  uint64_t runsBefore = 0, runs = 0;
+  size_t repeat = std::clamp<size_t>(results.ms.size() / 4, 3, 1000);
+  for (size_t i = 0; i < 2 + repeat; ++i) {
+    if (i == 2)
+      model.profile((*session)->handle(), before.data(), &runsBefore);
+    if (Error error = (*session)->run(inputs))
+      return error;
+  }
+  model.profile((*session)->handle(), after.data(), &runs);
+  MapVector<StringRef, NodeTime> nodes;
+  for (uint32_t i = 0; i < model.unit_count; ++i) {
+    const tegula_unit_info &unit = model.units[i];
+    NodeTime &node = nodes[unit.node];
+    double ms = static_cast<double>(after[i] - before[i]) / 1e6 / static_cast<double>(runs - runsBefore);
+    node.node = unit.node;
+    node.op = unit.op;
+    node.ms += ms;
+    node.flops += unit.flops;
+    node.bytes += unit.bytes;
+    results.profiledMs += ms;
+  }
+  for (auto &[name, node] : nodes)
+    results.nodes.push_back(std::move(node));
+  llvm::sort(results.nodes,
+             [](const NodeTime &a, const NodeTime &b) { return a.ms != b.ms ? a.ms > b.ms : a.node < b.node; });
+  return Error::success();
+}
+
+static double gflopsOf(double flops, double ms) { return ms > 0 ? flops / ms / 1e6 : 0; }
+
+static void printJson(const Artifact &artifact, const Results &results) {
+  json::Array nodes;
+  for (const NodeTime &node : results.nodes) {
+    double rate = gflopsOf(node.flops, node.ms);
+    nodes.push_back(json::Object{{"node", json::fixUTF8(node.node)},
+                                 {"op", json::fixUTF8(node.op)},
+                                 {"ms", node.ms},
+                                 {"flops", node.flops},
+                                 {"bytes", node.bytes},
+                                 {"gflops", rate},
+                                 {"peak_percent", 100 * rate / results.peak.gflops}});
+  }
+  double p50 = results.percentile(0.5), rate = gflopsOf(results.flops(), p50);
+  json::Object root{{"artifact", json::fixUTF8(artifact.path)},
+                    {"model", artifact.model->name},
+                    {"target", artifact.model->target},
+                    {"threads", results.threads},
+                    {"load_ms", artifact.loadMs},
+                    {"create_ms", results.createMs},
+                    {"first_run_ms", results.firstMs},
+                    {"runs", static_cast<int64_t>(results.ms.size())},
+                    {"latency_ms", json::Object{{"min", results.ms.front()},
+                                                {"p50", p50},
+                                                {"p90", results.percentile(0.9)},
+                                                {"p99", results.percentile(0.99)},
+                                                {"max", results.ms.back()},
+                                                {"mean", results.mean()}}},
+                    {"gflops", rate},
+                    {"peak_percent", 100 * rate / results.peak.gflops},
+                    {"machine_peak", json::Object{{"isa", results.peak.isa}, {"gflops", results.peak.gflops}}},
+                    {"memory", json::Object{{"peak_resident_bytes", results.peakBytes},
+                                            {"tool_resident_bytes", results.toolBytes},
+                                            {"workspace_bytes", artifact.model->workspace_bytes},
+                                            {"weight_bytes", artifact.model->weight_bytes},
+                                            {"artifact_bytes", artifact.fileBytes}}},
+                    {"nodes", std::move(nodes)}};
+  outs() << formatv("{0:2}\n", json::Value(std::move(root)));
+}
+
+static void printNodes(const Results &results, size_t limit) {
+  if (results.nodes.empty())
+    return;
+  outs() << "\n        ms   share  GFLOP/s  % peak    GB/s  node (operator)\n";
+  for (const NodeTime &node : ArrayRef(results.nodes).take_front(limit)) {
+    double rate = gflopsOf(node.flops, node.ms);
+    outs() << formatv("{0,10:f4} {1,6:f1}% {2,8:f2} {3,6:f1}% {4,7:f2}  {5} ({6})\n", node.ms,
+                      100 * node.ms / std::max(results.profiledMs, 1e-9), rate, 100 * rate / results.peak.gflops,
+                      gflopsOf(node.bytes, node.ms), node.node, node.op);
+  }
+  if (results.nodes.size() <= limit)
+    return;
+  double rest = 0;
+  for (const NodeTime &node : ArrayRef(results.nodes).drop_front(limit))
+    rest += node.ms;
+  outs() << formatv("{0,10:f4} {1,6:f1}% in {2} more nodes (--json lists all)\n", rest,
+                    100 * rest / std::max(results.profiledMs, 1e-9), results.nodes.size() - limit);
+}
+
+static void printText(const Artifact &artifact, const Results &results) {
+  double p50 = results.percentile(0.5), rate = gflopsOf(results.flops(), p50);
+  outs()
+      << formatv("{0}: {1}, {2} thread{3}\n", artifact.model->name, artifact.model->target, results.threads,
+                 results.threads == 1 ? "" : "s")
+      << formatv("latency  min {0:f4}  p50 {1:f4}  p90 {2:f4}  p99 {3:f4}  max {4:f4}  mean {5:f4} ms  ({6} runs)\n",
+                 results.ms.front(), p50, results.percentile(0.9), results.percentile(0.99), results.ms.back(),
+                 results.mean(), results.ms.size())
+      << formatv("rate     {0:f2} GFLOP/s at p50, {1:f1} % of {2:f1} GFLOP/s measured here with {3} on {4} thread{5}\n",
+                 rate, 100 * rate / results.peak.gflops, results.peak.gflops, results.peak.isa, results.threads,
+                 results.threads == 1 ? "" : "s")
+      << formatv("start    load {0:f3}  create {1:f3}  first run {2:f3} ms\n", artifact.loadMs, results.createMs,
+                 results.firstMs)
+      << formatv(
+             "memory   peak {0:f2} MB beyond the tool's own {1:f2}, workspace {2:f2}, weights {3:f2}, file {4:f2} MB\n",
+             (results.peakBytes - std::min(results.peakBytes, results.toolBytes)) / 1e6, results.toolBytes / 1e6,
+             artifact.model->workspace_bytes / 1e6, artifact.model->weight_bytes / 1e6, artifact.fileBytes / 1e6);
+  printNodes(results, 30);
+}
+
+Error tegula::benchCommand(ArrayRef<StringRef> words) {
+  SmallVector<OptionSpec> specs(inputOptions());
+  specs.append({{"warmup", "W", "runs before measuring (default 3)"},
+                {"repeat", "R", "measured runs (default: one second's worth, at least 10)"},
+                {"json", "", "machine-readable"}});
+  Expected<Arguments> arguments = Arguments::parse("bench ARTIFACT [--in x=@x.npy]", specs, words);
+  if (!arguments || arguments->isHelp)
+    return arguments.takeError();
+  Expected<StringRef> path = arguments->only("artifact (.so)");
+  if (!path)
+    return path.takeError();
+  int64_t numbers[3];
+  static constexpr struct {
+    StringRef name;
+    int64_t otherwise, minimum;
+  } counts[] = {{"threads", 0, 0}, {"warmup", 3, 1}, {"repeat", 0, 1}};
+  for (auto [count, number] : zip(counts, numbers)) {
+    Expected<int64_t> value = arguments->number(count.name, count.otherwise, count.minimum);
+    if (!value)
+      return value.takeError();
+    number = *value;
+  }
+  Results results;
+  results.toolBytes = residentBytes("VmRSS");
+  Expected<Artifact> artifact = Artifact::open(*path, arguments->get("name"));
+  if (!artifact)
+    return artifact.takeError();
+  Expected<std::vector<HostTensor>> inputs = readInputs(*artifact, *arguments, /*areOptional=*/true);
+  if (!inputs)
+    return inputs.takeError();
+
+  results.threads = numbers[0] ? static_cast<unsigned>(numbers[0]) : cpuCount();
+  results.peak = measurePeak(artifact->model->required, results.threads);
+  auto start = Clock::now();
+  {
+    Expected<std::unique_ptr<Session>> session = Session::create(*artifact, results.threads, /*isProfiled=*/false);
+    if (!session)
+      return session.takeError();
+    results.createMs = millisecondsSince(start);
+    if (Error error = measureLatency(**session, *inputs, numbers[1], numbers[2], results))
+      return error;
+  }
+  results.peakBytes = residentBytes("VmHWM");
+  if (Error error = measureNodes(*artifact, *inputs, results))
+    return error;
+  if (arguments->has("json"))
+    printJson(*artifact, results);
+  else
+    printText(*artifact, results);
+  return Error::success();
+}

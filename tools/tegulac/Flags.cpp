@@ -1,0 +1,138 @@
+//===- Flags.cpp - command line to CompileOptions ------------------------------------===//
+
+#include "Flags.h"
+
+#include "llvm/ADT/ScopeExit.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace llvm;
+
+namespace tegula {
+
+/// `NAME:1x3x224x224`; `?` is a dynamic extent, nothing after the colon a scalar.
+static bool parseShape(StringRef text, CompileOptions &options) {
+  auto [name, extents] = text.rsplit(':');
+  if (name.empty() || !text.contains(':'))
+    return false;
+  SmallVector<int64_t> shape;
+  SmallVector<StringRef> words;
+  extents.split(words, 'x', -1, false);
+  for (StringRef word : words) {
+    int64_t extent;
+    if (word == "?")
+      extent = -1;
+    else if (word.getAsInteger(10, extent) || extent < 0)
+      return false;
+    shape.push_back(extent);
+  }
+  options.shapes[name.str()] = shape;
+  return true;
+}
+
+static bool parseDim(StringRef text, CompileOptions &options) {
+  auto [name, value] = text.split('=');
+  int64_t extent;
+  if (name.empty() || value.getAsInteger(10, extent) || extent < 0)
+    return false;
+  options.dims[name.str()] = extent;
+  return true;
+}
+
+static bool usage(int &exitCode, const Twine &text) {
+  errs() << "tegulac: error: " << text << "\nhelp: tegulac --help\n";
+  exitCode = 2;
+  return false;
+}
+
+/// Takes every named option off the command line.
+static SmallVector<cl::Option *> removeOptions() {
+  SmallVector<cl::Option *> options;
+  for (auto &entry : cl::getRegisteredOptions())
+    options.push_back(entry.second);
+  for (cl::Option *option : options)
+    option->removeArgument();
+  return options;
+}
+
+bool parseFlags(int argc, char **argv, Request &request, int &exitCode) {
+  CompileOptions &o = request.options;
+  cl::OptionCategory category("tegulac options");
+  // LLVM's own options, some with the names of ours, are off the command line while it is parsed; afterwards ours are.
+  SmallVector<cl::Option *> foreign = removeOptions();
+  cl::opt<std::string> input(cl::Positional, cl::desc("MODEL.onnx"), cl::cat(category));
+  cl::opt<std::string> output("o", cl::desc("Output; its suffix picks the kind (.so .o .a .h .ll .s .mlir)"), cl::value_desc("file"), cl::cat(category));
+  cl::opt<std::string> emit("emit", cl::desc("Form: obj, lib, shared, header, llvm, asm, mlir"), cl::cat(category));
+  cl::opt<std::string> stopAfter("stop-after", cl::desc("Print the text of a stage: import, graph, tile, buffer, emit"), cl::cat(category));
+  cl::opt<std::string> startAfter("start-after", cl::desc("Read the text of a stage instead of ONNX"), cl::cat(category));
+  cl::opt<std::string> name("name", cl::desc("Symbol prefix (default: the output's stem)"), cl::cat(category));
+  cl::opt<std::string> device("device", cl::desc("Target (default: cpu)"), cl::init("cpu"), cl::cat(category));
+  cl::opt<std::string> target("target", cl::desc("LLVM triple (default: the host's)"), cl::cat(category));
+  cl::opt<std::string> cpu("mcpu", cl::desc("CPU name, or native"), cl::cat(category));
+  cl::opt<std::string> attr("mattr", cl::desc("Features: +a,-b"), cl::cat(category));
+  cl::list<std::string> shapes("shape", cl::desc("NAME:1x3x224x224 fixes an input's shape"), cl::cat(category));
+  cl::list<std::string> dims("dim", cl::desc("NAME=VALUE fixes a dimension"), cl::cat(category));
+  cl::opt<int> threads("threads", cl::desc("Threads that plans reckon with (default: all cores)"), cl::init(0), cl::cat(category));
+  cl::opt<char> level("O", cl::desc("Optimisation level 0 to 3 (default 2)"), cl::Prefix, cl::init('2'), cl::cat(category));
+  cl::opt<bool> timePasses("time-passes", cl::desc("Time of every pass"), cl::cat(category));
+  cl::opt<bool> printIr("print-ir-after-all", cl::desc("IR after every pass"), cl::cat(category));
+  cl::opt<std::string> saveTemps("save-temps", cl::desc("Keep the text of every stage in a folder"), cl::ValueOptional, cl::value_desc("dir"), cl::cat(category));
+  cl::opt<std::string> progress("progress", cl::desc("auto, plain, none"), cl::init("auto"), cl::cat(category));
+  cl::opt<std::string> diagnostics("diagnostics", cl::desc("text, json"), cl::init("text"), cl::cat(category));
+  cl::opt<std::string> supported("supported-ops", cl::desc("List the operators and stop (=json)"), cl::ValueOptional, cl::cat(category));
+  cl::SetVersionPrinter([](raw_ostream &os) { os << "tegulac 0.1.0 (LLVM 22)\n"; });
+
+  auto restore = make_scope_exit([&] {
+    removeOptions();
+    input.removeArgument();
+    for (cl::Option *option : foreign)
+      option->addArgument();
+  });
+  std::string errors;
+  raw_string_ostream stream(errors);
+  if (!cl::ParseCommandLineOptions(argc, argv, "Tegula: ONNX models to native artifacts\n", &stream)) {
+    StringRef first = StringRef(errors).split('\n').first;
+    return usage(exitCode, first.substr(first.find(": ") == StringRef::npos ? 0 : first.find(": ") + 2));
+  }
+  request.isSupportedOps = supported.getNumOccurrences() > 0;
+  if (request.isSupportedOps)
+    return true;
+  if (input.empty())
+    return usage(exitCode, "no model given");
+  o.input = input;
+  o.output = output;
+  o.emit = emit;
+  o.stopAfter = stopAfter;
+  o.startAfter = startAfter;
+  o.name = name;
+  o.device = device;
+  o.triple = target;
+  o.cpu = cpu;
+  o.features = attr;
+  o.threads = threads;
+  o.timePasses = timePasses;
+  o.printIrAfterAll = printIr;
+  o.saveTemps = saveTemps.getNumOccurrences() && saveTemps.empty() ? "." : saveTemps.getValue();
+  o.progress = progress;
+  o.diagnostics = diagnostics;
+  if (level < '0' || level > '3')
+    return usage(exitCode, Twine("-O") + Twine(level.getValue()) + " is not a level; use -O0 to -O3");
+  o.optLevel = level - '0';
+  for (const std::string &shape : shapes)
+    if (!parseShape(shape, o))
+      return usage(exitCode, "--shape=" + shape + " is not NAME:1x3x224x224");
+  for (const std::string &dim : dims)
+    if (!parseDim(dim, o))
+      return usage(exitCode, "--dim=" + dim + " is not NAME=VALUE");
+  if (diagnostics != "text" && diagnostics != "json")
+    return usage(exitCode, "--diagnostics=" + diagnostics + " is not text or json");
+  if (o.output.empty() && o.stopAfter.empty())
+    return usage(exitCode, "no output given; use -o model.so");
+  if (o.output.empty())
+    o.output = "-";
+  return true;
+}
+
+} // namespace tegula

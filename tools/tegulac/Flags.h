@@ -1,0 +1,21 @@
+//===- Flags.h - command line to CompileOptions --------------------------------------===//
+#ifndef TEGULA_TOOLS_TEGULAC_FLAGS_H
+#define TEGULA_TOOLS_TEGULAC_FLAGS_H
+
+#include "tegula/compiler/Options.h"
+#include <string>
+
+namespace tegula {
+
+/// What the command line asks for besides a compilation.
+struct Request {
+  CompileOptions options;
+  bool isSupportedOps = false; ///< --supported-ops[=json]: print the table and stop
+};
+
+/// Parses the command line. Returns false with an exit code (0 after --help and --version, 2 for a mistake, which it has reported).
+bool parseFlags(int argc, char **argv, Request &request, int &exitCode);
+
+} // namespace tegula
+
+#endif

@@ -1,0 +1,39 @@
+//===- tegulac.cpp - the compiler driver -----------------------------------------------------===//
+
+#include "Diagnostics.h"
+#include "Flags.h"
+
+#include "tegula/compiler/Pipeline.h"
+#include "tegula/compiler/import/Importer.h"
+
+#include "mlir/IR/DialectRegistry.h"
+#include "mlir/IR/MLIRContext.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/JSON.h"
+
+using namespace tegula;
+
+static void printSupportedOps() {
+  llvm::json::Array rows;
+  for (auto &[name, version] : supportedOperators())
+    rows.push_back(llvm::json::Object{{"op", name}, {"since", version}});
+  llvm::outs() << llvm::formatv("{0:2}", llvm::json::Value(std::move(rows))) << "\n";
+}
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  Request request;
+  int exitCode = kOk;
+  if (!parseFlags(argc, argv, request, exitCode))
+    return exitCode;
+  if (request.isSupportedOps) {
+    printSupportedOps();
+    return kOk;
+  }
+  mlir::DialectRegistry registry;
+  registerDialects(registry);
+  mlir::MLIRContext context(registry);
+  context.loadAllAvailableDialects();
+  DiagnosticPrinter printer(context, request.options.input, request.options.diagnostics == "json");
+  return compile(request.options, context);
+}
