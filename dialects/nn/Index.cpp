@@ -68,7 +68,8 @@ struct AxisSlice {
 
 LogicalResult GatherOp::inferReturnTypes(MLIRContext *, std::optional<Location> location, GatherOp::Adaptor adaptor,
                                          SmallVectorImpl<Type> &types) {
-  auto x = cast<RankedTensorType>(adaptor.getX().getType()), indices = cast<RankedTensorType>(adaptor.getIndices().getType());
+  auto x = cast<RankedTensorType>(adaptor.getX().getType()),
+       indices = cast<RankedTensorType>(adaptor.getIndices().getType());
   int64_t axis = adaptor.getAxis();
   if (failed(checkIndices(location, indices, x, axis))) // gather C1
     return failure();
@@ -114,21 +115,21 @@ FailureOr<SmallVector<Value>> GatherOp::lower(LoweringBuilder &b, ValueRange ope
   for (int64_t i = 0; i < count; ++i)
     exprs.push_back(b.b.getAffineDimExpr(axis + i));
   Value extent = b.asValue(from[axis]);
-  return SmallVector<Value>{b.map({indices}, {mapOf(b, shape.size(), exprs)}, shape, tensorType(x).getElementType(),
-                                  [&](ArrayRef<Value> elements) {
-                                    SmallVector<Value> source;
-                                    for (int64_t i = 0; i < (int64_t)from.size(); ++i)
-                                      source.push_back(i == axis ? toPlace(b, elements[0], extent)
-                                                                 : loopIndex(b, i < axis ? i : i + count - 1));
-                                    return b.extract(x, source);
-                                  })};
+  return SmallVector<Value>{b.map(
+      {indices}, {mapOf(b, shape.size(), exprs)}, shape, tensorType(x).getElementType(), [&](ArrayRef<Value> elements) {
+        SmallVector<Value> source;
+        for (int64_t i = 0; i < (int64_t)from.size(); ++i)
+          source.push_back(i == axis ? toPlace(b, elements[0], extent) : loopIndex(b, i < axis ? i : i + count - 1));
+        return b.extract(x, source);
+      })};
 }
 
 //===- gather_elements ----------------------------------------------------===//
 
 LogicalResult GatherElementsOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
                                                  GatherElementsOp::Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  auto x = cast<RankedTensorType>(adaptor.getX().getType()), indices = cast<RankedTensorType>(adaptor.getIndices().getType());
+  auto x = cast<RankedTensorType>(adaptor.getX().getType()),
+       indices = cast<RankedTensorType>(adaptor.getIndices().getType());
   if (x.getRank() != indices.getRank()) // gather_elements C1
     return emitOptionalError(location, "indices have ", indices.getRank(), " axes, but the input has ", x.getRank());
   if (failed(checkIndices(location, indices, x, adaptor.getAxis()))) // gather_elements C1
@@ -152,9 +153,10 @@ FailureOr<SmallVector<Value>> GatherElementsOp::lower(LoweringBuilder &b, ValueR
 
 //===- gather_nd ----------------------------------------------------------===//
 
-LogicalResult GatherNdOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
-                                           GatherNdOp::Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  auto x = cast<RankedTensorType>(adaptor.getX().getType()), indices = cast<RankedTensorType>(adaptor.getIndices().getType());
+LogicalResult GatherNdOp::inferReturnTypes(MLIRContext *, std::optional<Location> location, GatherNdOp::Adaptor adaptor,
+                                           SmallVectorImpl<Type> &types) {
+  auto x = cast<RankedTensorType>(adaptor.getX().getType()),
+       indices = cast<RankedTensorType>(adaptor.getIndices().getType());
   int64_t batch = adaptor.getBatchDims();
   if (indices.getRank() < 1 || indices.isDynamicDim(indices.getRank() - 1)) // gather_nd C1
     return emitOptionalError(location, "indices expect a last axis of known extent, but are a ", indices);
@@ -188,24 +190,22 @@ FailureOr<SmallVector<Value>> GatherNdOp::lower(LoweringBuilder &b, ValueRange o
     maps.push_back(mapOf(b, shape.size(), exprs));
   }
   SmallVector<Value> extents = asValues(b, from);
-  return SmallVector<Value>{
-      b.map(inputs, maps, shape, tensorType(x).getElementType(), [&](ArrayRef<Value> elements) {
-        SmallVector<Value> source;
-        for (int64_t i = 0; i < batch; ++i)
-          source.push_back(loopIndex(b, i));
-        for (int64_t i = 0; i < length; ++i)
-          source.push_back(toPlace(b, elements[i], extents[batch + i]));
-        for (int64_t i = batch + length; i < rank; ++i)
-          source.push_back(loopIndex(b, outer + i - batch - length));
-        return b.extract(x, source);
-      })};
+  return SmallVector<Value>{b.map(inputs, maps, shape, tensorType(x).getElementType(), [&](ArrayRef<Value> elements) {
+    SmallVector<Value> source;
+    for (int64_t i = 0; i < batch; ++i)
+      source.push_back(loopIndex(b, i));
+    for (int64_t i = 0; i < length; ++i)
+      source.push_back(toPlace(b, elements[i], extents[batch + i]));
+    for (int64_t i = batch + length; i < rank; ++i)
+      source.push_back(loopIndex(b, outer + i - batch - length));
+    return b.extract(x, source);
+  })};
 }
 
 //===- scatter_elements ---------------------------------------------------===//
 
 /// What both scatters check: integers, x's elements, and a known reduction.
-template <typename Op>
-static LogicalResult verifyScatter(Op op) {
+template <typename Op> static LogicalResult verifyScatter(Op op) {
   Type element = getElementTypeOrSelf(op.getX()), updates = getElementTypeOrSelf(op.getUpdates());
   if (!llvm::is_contained({"none", "add", "mul", "max", "min"}, op.getReduction()))
     return op.emitOpError("has no reduction '") << op.getReduction() << "'";
@@ -274,8 +274,8 @@ LogicalResult ScatterNdOp::verify() {
   SmallVector<int64_t> shape(indices.getShape().drop_back());
   llvm::append_range(shape, x.getShape().drop_front(length));
   if (failed(verifyCompatibleShape(updates.getShape(), shape))) // scatter_nd C1
-    return emitOpError("updates expect the shape ") << RankedTensorType::get(shape, x.getElementType()) << ", but are a "
-                                                    << updates;
+    return emitOpError("updates expect the shape ")
+           << RankedTensorType::get(shape, x.getElementType()) << ", but are a " << updates;
   return verifyScatter(*this);
 }
 
@@ -346,12 +346,13 @@ FailureOr<SmallVector<Value>> OneHotOp::lower(LoweringBuilder &b, ValueRange ope
   }
   Value extent = b.fromIndex(b.asValue(shape[axis]), b.b.getI64Type()), zero = b.integer(b.b.getI64Type(), 0);
   Value off = b.extract(operands[2], b.index(0)), on = b.extract(operands[2], b.index(1)); // one_hot C1
-  return SmallVector<Value>{b.map({indices}, {mapOf(b, rank, exprs)}, shape, off.getType(), [&](ArrayRef<Value> elements) {
-    Value place = toWhole(elements[0], getIndices());
-    place = b.select(b.compare("lt", place, zero), b.add(place, extent), place);
-    Value here = b.fromIndex(loopIndex(b, axis), b.b.getI64Type());
-    return b.select(b.compare("eq", place, here), on, off);
-  })};
+  return SmallVector<Value>{
+      b.map({indices}, {mapOf(b, rank, exprs)}, shape, off.getType(), [&](ArrayRef<Value> elements) {
+        Value place = toWhole(elements[0], getIndices());
+        place = b.select(b.compare("lt", place, zero), b.add(place, extent), place);
+        Value here = b.fromIndex(loopIndex(b, axis), b.b.getI64Type());
+        return b.select(b.compare("eq", place, here), on, off);
+      })};
 }
 
 //===- top_k --------------------------------------------------------------===//
@@ -433,12 +434,12 @@ FailureOr<SmallVector<Value>> TopKOp::lower(LoweringBuilder &b, ValueRange opera
 static Value countNonZero(LoweringBuilder &b, Value x) {
   int64_t rank = tensorType(x).getRank();
   SmallVector<utils::IteratorType> iterators(rank, utils::IteratorType::reduction);
-  Value count = b.generic({x}, b.fill(b.integer(b.b.getI64Type(), 0), {}),
-                          {b.b.getMultiDimIdentityMap(rank), mapOf(b, rank, {})}, iterators,
-                          [&](ArrayRef<Value> elements) {
-                            Value isSet = b.compare("ne", elements[0], b.number(elements[0].getType(), 0));
-                            return b.add(elements[1], b.cast(isSet, b.b.getI64Type()));
-                          });
+  Value count =
+      b.generic({x}, b.fill(b.integer(b.b.getI64Type(), 0), {}), {b.b.getMultiDimIdentityMap(rank), mapOf(b, rank, {})},
+                iterators, [&](ArrayRef<Value> elements) {
+                  Value isSet = b.compare("ne", elements[0], b.number(elements[0].getType(), 0));
+                  return b.add(elements[1], b.cast(isSet, b.b.getI64Type()));
+                });
   return b.toIndex(b.extract(count, {}));
 }
 

@@ -165,8 +165,7 @@ LogicalResult EinsumOp::inferReturnTypes(MLIRContext *, std::optional<Location> 
       return emitOptionalError(location, "term '", term, "' has ", term.size(), " letters, but input ", i, " has ",
                                type.getRank(), " axes");
     if (type.getElementType() != element) // einsum C1
-      return emitOptionalError(location, "expects one element type, but got ", element, " and ",
-                               type.getElementType());
+      return emitOptionalError(location, "expects one element type, but got ", element, " and ", type.getElementType());
     for (auto [letter, extent] : llvm::zip(term, type.getShape())) {
       int64_t &have = extents.try_emplace(letter, extent).first->second;
       if (have == extent || extent == 1 || (ShapedType::isDynamic(extent) && have != 1))
@@ -222,7 +221,8 @@ static Value contractLetters(LoweringBuilder &b, ArrayRef<Value> xs, ArrayRef<st
     maps.push_back(AffineMap::get(loops, 0, list, b.b.getContext()));
   SmallVector<Type> types(xs.size(), nnElement);
   Value init = b.fill(b.number(loweredType(nnElement), 0), shape);
-  return b.generic(xs, init, maps, iterators, [&](ArrayRef<Value> elements) { return multiplyAdd(b, elements, types); });
+  return b.generic(xs, init, maps, iterators,
+                   [&](ArrayRef<Value> elements) { return multiplyAdd(b, elements, types); });
 }
 
 FailureOr<SmallVector<Value>> EinsumOp::lower(LoweringBuilder &b, ValueRange operands) {

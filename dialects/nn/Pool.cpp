@@ -40,18 +40,15 @@ struct Window {
     return b.max(windows, zero);
   }
   /// Elements that the windows may touch, pads included.
-  int64_t padded(int64_t extent) const {
-    return std::max(low + extent + high, (count(extent) - 1) * stride + reach());
-  }
+  int64_t padded(int64_t extent) const { return std::max(low + extent + high, (count(extent) - 1) * stride + reach()); }
 };
 
 /// The windows of a whole op. One entry per spatial axis, the first of which is axis `first` of x.
 struct Windows {
-  template <typename Op>
-  Windows(Op op, int64_t first) : first(first) {
+  template <typename Op> Windows(Op op, int64_t first) : first(first) {
     for (size_t i = 0; i < op.getKernel().size(); ++i)
-      axes.push_back({op.getKernel()[i], op.getStrides()[i], op.getDilations()[i], op.getLow()[i], op.getHigh()[i],
-                      op.getCeil()});
+      axes.push_back(
+          {op.getKernel()[i], op.getStrides()[i], op.getDilations()[i], op.getLow()[i], op.getHigh()[i], op.getCeil()});
   }
 
   OpFoldResult count(LoweringBuilder &b, Value x, size_t i) const {
@@ -229,7 +226,8 @@ static Value countedElements(LoweringBuilder &b, const Window &axis, OpFoldResul
 static Value axisDivisors(LoweringBuilder &b, PoolOp op, Value x, const Windows &windows, size_t i, Type number) {
   const Window &axis = windows.axes[i];
   OpFoldResult extent = b.extent(x, windows.first + i), places = windows.count(b, x, i);
-  int64_t begin = op.getCountIncludePad() ? 0 : axis.low, above = op.getCountIncludePad() ? axis.low + axis.high : axis.low;
+  int64_t begin = op.getCountIncludePad() ? 0 : axis.low,
+          above = op.getCountIncludePad() ? axis.low + axis.high : axis.low;
   auto known = getConstantIntValue(extent);
   if (!known) {
     bool isWhole = !axis.ceil && (op.getCountIncludePad() || (axis.low == 0 && axis.high == 0));
@@ -339,28 +337,30 @@ FailureOr<SmallVector<Value>> MaxPoolIndicesOp::lower(LoweringBuilder &b, ValueR
   Value none = b.integer(type, INT64_MAX);
   auto loop = [&](int64_t i) { return Value(linalg::IndexOp::create(b.b, b.loc, i)); };
   Value kernel = b.empty(windows.kernel(b), b.b.getI8Type());
-  Value first = b.generic(
-      {padded, kernel, best}, b.fill(none, shape), {loops.x, loops.k, loops.y, loops.y}, loops.iterators,
-      [&](ArrayRef<Value> elements) {
-        Value isFound = b.compare("eq", elements[0], elements[2]);
-        SmallVector<Value> place;
-        for (auto [i, axis] : llvm::enumerate(windows.axes)) {
-          Value at = b.add(b.mul(loop(i + 2), b.index(axis.stride)), b.mul(loop(rank + i), b.index(axis.dilation)));
-          place.push_back(b.sub(at, b.index(axis.low)));
-          // One comparison: below 0 is a large unsigned number.
-          isFound = b.logicalAnd(isFound, b.compare("lt", place.back(), extents[i], /*isUnsigned=*/true));
-        }
-        Value flat = b.fromIndex(flatPlace(b, place, extents, /*byColumns=*/false), type);
-        return b.min(elements[3], b.select(isFound, flat, none));
-      });
+  Value first =
+      b.generic({padded, kernel, best}, b.fill(none, shape), {loops.x, loops.k, loops.y, loops.y}, loops.iterators,
+                [&](ArrayRef<Value> elements) {
+                  Value isFound = b.compare("eq", elements[0], elements[2]);
+                  SmallVector<Value> place;
+                  for (auto [i, axis] : llvm::enumerate(windows.axes)) {
+                    Value at =
+                        b.add(b.mul(loop(i + 2), b.index(axis.stride)), b.mul(loop(rank + i), b.index(axis.dilation)));
+                    place.push_back(b.sub(at, b.index(axis.low)));
+                    // One comparison: below 0 is a large unsigned number.
+                    isFound = b.logicalAnd(isFound, b.compare("lt", place.back(), extents[i], /*isUnsigned=*/true));
+                  }
+                  Value flat = b.fromIndex(flatPlace(b, place, extents, /*byColumns=*/false), type);
+                  return b.min(elements[3], b.select(isFound, flat, none));
+                });
   Value image = b.index(1), channels = b.dim(x, 1);
   for (Value extent : extents)
     image = b.mul(image, extent);
-  return SmallVector<Value>{b.map({first}, {b.b.getMultiDimIdentityMap(rank)}, shape, type, [&](ArrayRef<Value> elements) {
-    Value flat = b.toIndex(elements[0]);
-    if (getColumnMajor())
-      flat = toColumns(b, flat, extents);
-    Value before = b.add(b.mul(loop(0), channels), loop(1));
-    return b.fromIndex(b.add(b.mul(before, image), flat), type);
-  })};
+  return SmallVector<Value>{
+      b.map({first}, {b.b.getMultiDimIdentityMap(rank)}, shape, type, [&](ArrayRef<Value> elements) {
+        Value flat = b.toIndex(elements[0]);
+        if (getColumnMajor())
+          flat = toColumns(b, flat, extents);
+        Value before = b.add(b.mul(loop(0), channels), loop(1));
+        return b.fromIndex(b.add(b.mul(before, image), flat), type);
+      })};
 }

@@ -41,13 +41,17 @@ LogicalResult RecurrentOp::verify() {
   if (ShapedType::isDynamic(hidden)) // recurrent C1
     return emitOpError("expects a recurrent weight of known size, but got ") << getR().getType();
   int64_t width = gates * hidden;
-  std::tuple<StringRef, Value, SmallVector<int64_t>> expected[] = {
-      {"weight", getW(), {inputs, width}},  {"recurrent weight", getR(), {hidden, width}},
-      {"bias", getBias(), {width}},         {"recurrent bias", getRbias(), {width}},
-      {"lengths", getLengths(), {rows}},    {"initial state", getH0(), {rows, hidden}},
-      {"initial cell", getC0(), {rows, hidden}}, {"peephole", getPeephole(), {3 * hidden}},
-      {"result", getY(), {steps, rows, hidden}}, {"last state", getH(), {rows, hidden}},
-      {"last cell", getC(), {rows, hidden}}};
+  std::tuple<StringRef, Value, SmallVector<int64_t>> expected[] = {{"weight", getW(), {inputs, width}},
+                                                                   {"recurrent weight", getR(), {hidden, width}},
+                                                                   {"bias", getBias(), {width}},
+                                                                   {"recurrent bias", getRbias(), {width}},
+                                                                   {"lengths", getLengths(), {rows}},
+                                                                   {"initial state", getH0(), {rows, hidden}},
+                                                                   {"initial cell", getC0(), {rows, hidden}},
+                                                                   {"peephole", getPeephole(), {3 * hidden}},
+                                                                   {"result", getY(), {steps, rows, hidden}},
+                                                                   {"last state", getH(), {rows, hidden}},
+                                                                   {"last cell", getC(), {rows, hidden}}};
   Type element = getElementTypeOrSelf(getX());
   for (auto &[name, value, shape] : expected) {
     if (!value)
@@ -103,9 +107,9 @@ struct StepInputs {
 /// One layer's lowering.
 struct Layer {
   Layer(LoweringBuilder &b, RecurrentOp op, ValueRange operands)
-      : b(b), op(op), in(operands, op), element(tensorType(op.getX()).getElementType()),
-        gates(gateCount(op.getKind())), hidden(tensorType(op.getR()).getDimSize(0)), rows(b.extent(in.getX(), 1)),
-        row(b.b.getAffineDimExpr(0)), column(b.b.getAffineDimExpr(1)) {
+      : b(b), op(op), in(operands, op), element(tensorType(op.getX()).getElementType()), gates(gateCount(op.getKind())),
+        hidden(tensorType(op.getR()).getDimSize(0)), rows(b.extent(in.getX(), 1)), row(b.b.getAffineDimExpr(0)),
+        column(b.b.getAffineDimExpr(1)) {
     isResetLast = op.getKind() == "gru" && op.getLinearBeforeReset();
     stateShape = {rows, b.b.getIndexAttr(hidden)};
   }
@@ -179,12 +183,10 @@ Value Layer::project() {
   auto map = [&](const Exprs &exprs) { return AffineMap::get(4, 0, exprs, context); };
   using utils::IteratorType;
   Shape shape{b.extent(in.getX(), 0), rows, b.b.getIndexAttr(gates * hidden)};
-  Value xw = b.generic({in.getX(), in.getW()}, b.fill(b.number(element, 0), shape),
-                       {map({t, n, i}), map({i, g}), map({t, n, g})},
-                       {IteratorType::parallel, IteratorType::parallel, IteratorType::parallel, IteratorType::reduction},
-                       [&](ArrayRef<Value> elements) {
-                         return b.add(elements[2], b.mul(elements[0], elements[1]), /*reassoc=*/true);
-                       });
+  Value xw = b.generic(
+      {in.getX(), in.getW()}, b.fill(b.number(element, 0), shape), {map({t, n, i}), map({i, g}), map({t, n, g})},
+      {IteratorType::parallel, IteratorType::parallel, IteratorType::parallel, IteratorType::reduction},
+      [&](ArrayRef<Value> elements) { return b.add(elements[2], b.mul(elements[0], elements[1]), /*reassoc=*/true); });
   SmallVector<Value> inputs{xw};
   if (in.getBias())
     inputs.push_back(in.getBias());
@@ -211,12 +213,10 @@ Value Layer::recur(Value h, Value r) {
   auto map = [&](const Exprs &exprs) { return AffineMap::get(3, 0, exprs, context); };
   using utils::IteratorType;
   int64_t width = tensorType(r).getDimSize(1);
-  Value product = b.generic({h, r}, b.fill(b.number(element, 0), {rows, b.b.getIndexAttr(width)}),
-                            {map({n, k}), map({k, g}), map({n, g})},
-                            {IteratorType::parallel, IteratorType::parallel, IteratorType::reduction},
-                            [&](ArrayRef<Value> elements) {
-                              return b.add(elements[2], b.mul(elements[0], elements[1]), /*reassoc=*/true);
-                            });
+  Value product = b.generic(
+      {h, r}, b.fill(b.number(element, 0), {rows, b.b.getIndexAttr(width)}), {map({n, k}), map({k, g}), map({n, g})},
+      {IteratorType::parallel, IteratorType::parallel, IteratorType::reduction},
+      [&](ArrayRef<Value> elements) { return b.add(elements[2], b.mul(elements[0], elements[1]), /*reassoc=*/true); });
   return split(product, width / hidden);
 }
 
@@ -300,8 +300,8 @@ std::pair<Value, Value> Layer::stepLstm(Value xw, Value h, Value c) {
   size_t old = inputs.add(c, {row, column}), pi = addPeephole(inputs, 0), pf = addPeephole(inputs, 2);
   Value cell = emit(inputs, [&](ArrayRef<Value> elements) {
     Value before = elements[old], input = activation(0, sum(elements, i, pi, before));
-    Value forget = op.getInputForget() ? b.sub(b.number(element, 1), input)
-                                       : activation(0, sum(elements, f, pf, before));
+    Value forget =
+        op.getInputForget() ? b.sub(b.number(element, 1), input) : activation(0, sum(elements, f, pf, before));
     return b.add(b.mul(forget, before), b.mul(input, activation(1, sum(elements, g, 0, {}))));
   });
   StepInputs outputs;
@@ -327,9 +327,8 @@ Value Layer::stepGru(Value xw, Value h) {
   if (!isResetLast) {
     StepInputs inputs;
     size_t r = addGate(inputs, xw, hr, 1), old = inputs.add(h, {row, column});
-    Value reset = emit(inputs, [&](ArrayRef<Value> elements) {
-      return b.mul(gateValue(elements, r, 0), elements[old]);
-    });
+    Value reset =
+        emit(inputs, [&](ArrayRef<Value> elements) { return b.mul(gateValue(elements, r, 0), elements[old]); });
     candidates = recur(reset, weightOf(2, 1));
   }
   StepInputs inputs;

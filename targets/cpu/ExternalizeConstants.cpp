@@ -30,6 +30,7 @@ struct ExternalizeConstants : impl::ExternalizeConstantsBase<ExternalizeConstant
       values.set(global.getSymName(), value);
       global.removeInitialValueAttr();
       global.removeConstantAttr();
+      SymbolTable::setSymbolVisibility(global, SymbolTable::Visibility::Public); // a declaration to LLVM
     }
     module->setAttr(kConstants, values.getDictionary(&getContext()));
   }

@@ -1,0 +1,40 @@
+//===- OnnxLibrary.h - ONNX's own C++ library behind a border without exceptions --------------===//
+//
+// The library throws; OnnxLibrary.cpp is the one file compiled with exceptions and turns each into a message.
+//
+//===----------------------------------------------------------------------------------------===//
+#ifndef TEGULA_COMPILER_IMPORT_ONNXLIBRARY_H
+#define TEGULA_COMPILER_IMPORT_ONNXLIBRARY_H
+
+#include <cstdint>
+#include <onnx/onnx_pb.h>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tegula {
+
+/// Largest opset of ai.onnx that the library and the rows know.
+constexpr int kLatestOpset = 28;
+
+/// Parses a model. Returns false with a message when the bytes are not one.
+bool parseModel(const char *data, size_t size, onnx::ModelProto &model, std::string &why);
+
+/// Runs shape inference with data propagation, in place. Failures are ignored: what is not inferred stays unknown.
+void inferShapes(onnx::ModelProto &model);
+
+/// Checks a node's inputs, outputs and attributes against the schema of its operator at `opset`. Returns false with a
+/// message; an operator without schema passes.
+bool checkNode(const onnx::NodeProto &node, int opset, std::string &why);
+
+/// Whether the standard knows the operator in this domain and opset.
+bool hasSchema(const onnx::NodeProto &node, int opset);
+
+/// The operator's function body in the standard, specialised for the input types where it depends on them; nullopt when
+/// it has none.
+std::optional<onnx::FunctionProto> functionBody(const onnx::NodeProto &node, int opset,
+                                                const std::vector<onnx::TypeProto> &inputTypes);
+
+} // namespace tegula
+
+#endif

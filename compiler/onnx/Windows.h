@@ -1,0 +1,19 @@
+//===- Windows.h - kernel, strides and pads of convolutions and pools ---------------------------------------===//
+#ifndef TEGULA_COMPILER_IMPORT_WINDOWS_H
+#define TEGULA_COMPILER_IMPORT_WINDOWS_H
+
+#include "tegula/compiler/onnx/Node.h"
+
+namespace tegula {
+
+/// Window attributes with defaults filled in and auto_pad resolved, one entry per spatial axis.
+struct Windows {
+  Ints kernel, strides, dilations, low, high;
+};
+
+/// Reads them for an input of shape [N, C, D...]. Fails with a diagnostic.
+llvm::FailureOr<Windows> readWindows(Node &node, llvm::ArrayRef<int64_t> kernel);
+
+} // namespace tegula
+
+#endif
