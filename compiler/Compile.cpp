@@ -2,7 +2,7 @@
 
 #include "tegula/compiler/Pipeline.h"
 #include "tegula/compiler/emit/Output.h"
-#include "tegula/compiler/onnx/Importer.h"
+#include "tegula/compiler/import/Importer.h"
 
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/FileSystem.h"

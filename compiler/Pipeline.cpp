@@ -19,6 +19,13 @@ using namespace mlir;
 
 namespace tegula {
 
+/// Canonicalisation that keeps a unit of one iteration a unit: it is still one function, shared and profiled.
+static std::unique_ptr<Pass> canonicalizeUnits() {
+  return createCanonicalizerPass(GreedyRewriteConfig(),
+                                 {"(anonymous namespace)::ForallOpSingleOrZeroIterationDimsFolder",
+                                  "{anonymous}::ForallOpSingleOrZeroIterationDimsFolder"});
+}
+
 /// nn -> nn: fewer and better ops.
 static void graphStage(const CompileOptions &options, OpPassManager &pm) {
   OpPassManager &function = pm.nest<func::FuncOp>();
@@ -53,7 +60,7 @@ static void tileStage(const Target &target, OpPassManager &pm) {
   function.addPass(createPackWeights());
   function.addPass(createTileUnits());
   target.addPasses(Stage::Tile, pm);
-  pm.nest<func::FuncOp>().addPass(createCanonicalizerPass());
+  pm.nest<func::FuncOp>().addPass(canonicalizeUnits());
   pm.nest<func::FuncOp>().addPass(createCSEPass());
 }
 
@@ -67,7 +74,7 @@ static void bufferStage(const Target &target, OpPassManager &pm) {
   bufferize.functionBoundaryTypeConversion = bufferization::LayoutMapOption::IdentityLayoutMap;
   pm.addPass(bufferization::createOneShotBufferizePass(bufferize));
   OpPassManager &function = pm.nest<func::FuncOp>();
-  function.addPass(createCanonicalizerPass());
+  function.addPass(canonicalizeUnits());
   function.addPass(createCSEPass());
   function.addPass(createPlanArena());
   target.addPasses(Stage::Buffer, pm);
@@ -76,7 +83,7 @@ static void bufferStage(const Target &target, OpPassManager &pm) {
 void addStage(Stage stage, const Target &target, const CompileOptions &options, OpPassManager &pm) {
   switch (stage) {
   case Stage::Import:
-    pm.nest<func::FuncOp>().addPass(createCanonicalizerPass());
+    pm.nest<func::FuncOp>().addPass(canonicalizeUnits());
     break;
   case Stage::Graph:
     graphStage(options, pm);

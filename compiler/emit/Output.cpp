@@ -53,10 +53,20 @@ bool writeFile(StringRef path, std::string &why, function_ref<void(raw_pwrite_st
     outs() << buffer;
     return true;
   }
+  std::error_code error;
+  if (sys::fs::exists(path) && !sys::fs::is_regular_file(path)) { // a device or pipe is written to, not replaced
+    raw_fd_ostream stream(path, error);
+    SmallString<0> buffer;
+    raw_svector_ostream text(buffer);
+    write(text);
+    stream << buffer;
+    if (error)
+      why = ("cannot write '" + path + "': " + error.message()).str();
+    return !error;
+  }
   std::string temporary = temporaryBeside(path, why);
   if (temporary.empty())
     return false;
-  std::error_code error;
   {
     raw_fd_ostream stream(temporary, error);
     if (!error) {

@@ -131,10 +131,15 @@ private:
 
   // Scalars.
   Value activation(int64_t use, Value x) {
-    if (double limit = op.getClip().convertToDouble(); limit > 0)
-      x = b.quickMin(b.quickMax(x, b.number(element, -limit)), b.number(element, limit));
     double params[] = {op.getAlpha()[use], op.getBeta()[use]};
     return activate(b, cast<StringAttr>(op.getActivations()[use]).getValue(), x, params);
+  }
+  /// The activation of a gate, whose input is clipped. (The cell's own activation sees the cell unclipped, as in ONNX
+  /// Runtime; the standard's text leaves that open.)
+  Value gateActivation(int64_t use, Value x) {
+    if (double limit = op.getClip().convertToDouble(); limit > 0)
+      x = b.quickMin(b.quickMax(x, b.number(element, -limit)), b.number(element, limit));
+    return activation(use, x);
   }
   AffineExpr constant(int64_t value) { return b.b.getAffineConstantExpr(value); }
   Exprs gate(int64_t at) { return {row, constant(at), column}; }
@@ -299,15 +304,15 @@ std::pair<Value, Value> Layer::stepLstm(Value xw, Value h, Value c) {
   size_t i = addGate(inputs, xw, hr, 0), f = addGate(inputs, xw, hr, 2), g = addGate(inputs, xw, hr, 3);
   size_t old = inputs.add(c, {row, column}), pi = addPeephole(inputs, 0), pf = addPeephole(inputs, 2);
   Value cell = emit(inputs, [&](ArrayRef<Value> elements) {
-    Value before = elements[old], input = activation(0, sum(elements, i, pi, before));
+    Value before = elements[old], input = gateActivation(0, sum(elements, i, pi, before));
     Value forget =
-        op.getInputForget() ? b.sub(b.number(element, 1), input) : activation(0, sum(elements, f, pf, before));
-    return b.add(b.mul(forget, before), b.mul(input, activation(1, sum(elements, g, 0, {}))));
+        op.getInputForget() ? b.sub(b.number(element, 1), input) : gateActivation(0, sum(elements, f, pf, before));
+    return b.add(b.mul(forget, before), b.mul(input, gateActivation(1, sum(elements, g, 0, {}))));
   });
   StepInputs outputs;
   size_t o = addGate(outputs, xw, hr, 1), now = outputs.add(cell, {row, column}), po = addPeephole(outputs, 1);
   Value state = emit(outputs, [&](ArrayRef<Value> elements) {
-    Value gate = activation(0, sum(elements, o, po, elements[now]));
+    Value gate = gateActivation(0, sum(elements, o, po, elements[now]));
     return b.mul(gate, activation(2, elements[now]));
   });
   return {state, cell};
@@ -322,7 +327,7 @@ Value Layer::stepGru(Value xw, Value h) {
     return bias ? b.add(elements[gate + 1], elements[biasAt]) : elements[gate + 1];
   };
   auto gateValue = [&](ArrayRef<Value> elements, size_t gate, size_t biasAt) {
-    return activation(0, b.add(elements[gate], recurrent(elements, gate, biasAt)));
+    return gateActivation(0, b.add(elements[gate], recurrent(elements, gate, biasAt)));
   };
   if (!isResetLast) {
     StepInputs inputs;
@@ -341,7 +346,7 @@ Value Layer::stepGru(Value xw, Value h) {
     Value update = gateValue(elements, z, zBias), share = recurrent(elements, g, gBias);
     if (isResetLast)
       share = b.mul(gateValue(elements, r, rBias), share);
-    Value candidate = activation(1, b.add(elements[g], share));
+    Value candidate = gateActivation(1, b.add(elements[g], share));
     return b.add(b.mul(b.sub(b.number(element, 1), update), candidate), b.mul(update, elements[old]));
   });
 }
@@ -349,7 +354,7 @@ Value Layer::stepGru(Value xw, Value h) {
 Value Layer::stepRnn(Value xw, Value h) {
   StepInputs inputs;
   size_t i = addGate(inputs, xw, recur(h, in.getR()), 0);
-  return emit(inputs, [&](ArrayRef<Value> elements) { return activation(0, b.add(elements[i], elements[i + 1])); });
+  return emit(inputs, [&](ArrayRef<Value> elements) { return gateActivation(0, b.add(elements[i], elements[i + 1])); });
 }
 
 SmallVector<Value> Layer::lower() {

@@ -57,8 +57,7 @@ static OwningOpRef<ModuleOp> extractPart(ModuleOp module, unsigned part, unsigne
   auto ownerOf = [&](LLVM::LLVMFuncOp function) -> unsigned {
     if (!function->hasAttr(kKernel))
       return 0;
-    StringRef base = function.getName();
-    base.consume_back(".thunk");
+    StringRef base = function.getName().split('.').first; // a thunk goes with its unit
     auto [known, isNew] = owner.try_emplace(base, next % count);
     next += isNew;
     return known->second;

@@ -12,6 +12,8 @@
 #include "tegula/targets/cpu/Passes.h"
 
 #include "mlir/Dialect/LLVMIR/FunctionCallUtils.h"
+#include "mlir/IR/Matchers.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 
@@ -25,6 +27,7 @@ struct LowerRuntimeCalls : impl::LowerRuntimeCallsBase<LowerRuntimeCalls> {
 
   void runOnOperation() override {
     module = getOperation();
+    thunks.clear();
     OpBuilder b(&getContext());
     pointer = LLVM::LLVMPointerType::get(&getContext());
     SmallVector<LLVM::CallOp> calls;
@@ -68,24 +71,43 @@ struct LowerRuntimeCalls : impl::LowerRuntimeCallsBase<LowerRuntimeCalls> {
     call.erase();
   }
 
+  /// Where a unit's argument comes from: its place in the record, or a constant (or nothing) that the thunk knows.
+  struct Source {
+    int64_t place;
+    Attribute constant;
+  };
+
   void launch(LLVM::CallOp call, Value handle) {
     OpBuilder b(call);
     Location loc = call.getLoc();
     auto code = module.lookupSymbol<LLVM::LLVMFuncOp>(*call.getCallee());
-    SmallVector<Value> arguments(call.getArgOperands().drop_front(2));
+    // Each value is stored once; constants and what the unit does not read are not stored at all.
+    SmallVector<Source> sources;
+    SetVector<Value> stored;
+    for (auto [index, argument] : llvm::enumerate(call.getArgOperands().drop_front(2))) {
+      Attribute constant;
+      if (code.getArgument(index + 2).use_empty())
+        sources.push_back({-1, {}});
+      else if (matchPattern(argument, m_Constant(&constant)) && isa<IntegerAttr>(constant))
+        sources.push_back({-1, constant});
+      else {
+        stored.insert(argument);
+        sources.push_back({(int64_t)(llvm::find(stored, argument) - stored.begin()), {}});
+      }
+    }
     SmallVector<Type> types;
-    for (Value argument : arguments)
-      types.push_back(argument.getType());
+    for (Value value : stored)
+      types.push_back(value.getType());
     auto record = LLVM::LLVMStructType::getLiteral(&getContext(), types);
     auto entry = call->getParentOfType<LLVM::LLVMFuncOp>();
     OpBuilder atStart = OpBuilder::atBlockBegin(&entry.getBody().front());
     Value one = LLVM::ConstantOp::create(atStart, loc, atStart.getI64Type(), 1);
     Value memory = LLVM::AllocaOp::create(atStart, loc, pointer, record, one, 16);
-    for (auto [index, argument] : llvm::enumerate(arguments)) {
+    for (auto [index, value] : llvm::enumerate(stored)) {
       Value place = LLVM::GEPOp::create(b, loc, pointer, record, memory, ArrayRef<LLVM::GEPArg>{0, (int32_t)index});
-      LLVM::StoreOp::create(b, loc, argument, place);
+      LLVM::StoreOp::create(b, loc, value, place);
     }
-    LLVM::LLVMFuncOp thunk = thunkOf(code, record);
+    LLVM::LLVMFuncOp thunk = thunkOf(code, record, sources);
     Type i64 = b.getI64Type(), i32 = b.getI32Type();
     LLVM::LLVMFuncOp parallel = declare(b, "tegula_rt_parallel", {pointer, pointer, pointer, i64, i32},
                                         LLVM::LLVMVoidType::get(&getContext()));
@@ -96,29 +118,48 @@ struct LowerRuntimeCalls : impl::LowerRuntimeCallsBase<LowerRuntimeCalls> {
     call.erase();
   }
 
-  LLVM::LLVMFuncOp thunkOf(LLVM::LLVMFuncOp code, LLVM::LLVMStructType record) {
-    std::string name = (code.getName() + ".thunk").str();
-    if (auto known = module.lookupSymbol<LLVM::LLVMFuncOp>(name))
-      return known;
+  /// The function that unpacks a record of this layout for `code`; calls with the same sources share it.
+  LLVM::LLVMFuncOp thunkOf(LLVM::LLVMFuncOp code, LLVM::LLVMStructType record, ArrayRef<Source> sources) {
+    std::string key = code.getName().str();
+    llvm::raw_string_ostream text(key);
+    for (const Source &source : sources) {
+      text << ' ' << source.place << ':';
+      if (source.constant)
+        text << source.constant;
+    }
+    LLVM::LLVMFuncOp &thunk = thunks[key];
+    if (thunk)
+      return thunk;
+    std::string name = code.getName().str() + ".thunk";
+    for (int64_t next = 1; module.lookupSymbol(name); ++next)
+      name = code.getName().str() + "." + std::to_string(next) + ".thunk";
     OpBuilder b(code);
     Location loc = code.getLoc();
     Type i64 = b.getI64Type(), none = LLVM::LLVMVoidType::get(&getContext());
-    auto thunk = LLVM::LLVMFuncOp::create(b, loc, name, LLVM::LLVMFunctionType::get(none, {pointer, i64, i64}),
-                                          LLVM::Linkage::Internal);
-    thunk->setAttr(kKernel, b.getUnitAttr());
+    thunk = LLVM::LLVMFuncOp::create(b, loc, name, LLVM::LLVMFunctionType::get(none, {pointer, i64, i64}),
+                                     LLVM::Linkage::Internal);
+    thunk->setAttr(kKernel, SymbolRefAttr::get(&getContext(), code.getName()));
     Block *body = thunk.addEntryBlock(b);
     b.setInsertionPointToStart(body);
     SmallVector<Value> operands{body->getArgument(1), body->getArgument(2)};
-    for (auto [index, type] : llvm::enumerate(record.getBody())) {
-      Value place =
-          LLVM::GEPOp::create(b, loc, pointer, record, body->getArgument(0), ArrayRef<LLVM::GEPArg>{0, (int32_t)index});
-      operands.push_back(LLVM::LoadOp::create(b, loc, type, place));
+    for (auto [index, source] : llvm::enumerate(sources)) {
+      Type type = code.getArgument(index + 2).getType();
+      if (source.place >= 0) {
+        Value place = LLVM::GEPOp::create(b, loc, pointer, record, body->getArgument(0),
+                                          ArrayRef<LLVM::GEPArg>{0, (int32_t)source.place});
+        operands.push_back(LLVM::LoadOp::create(b, loc, type, place));
+      } else if (source.constant) {
+        operands.push_back(LLVM::ConstantOp::create(b, loc, type, source.constant));
+      } else {
+        operands.push_back(LLVM::PoisonOp::create(b, loc, type));
+      }
     }
     LLVM::CallOp::create(b, loc, code, operands);
     LLVM::ReturnOp::create(b, loc, ValueRange());
     return thunk;
   }
 
+  llvm::StringMap<LLVM::LLVMFuncOp> thunks;
   ModuleOp module;
   Type pointer;
 };

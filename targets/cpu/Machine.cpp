@@ -44,6 +44,7 @@ void optimize(Module &module, TargetMachine &machine, int optLevel) {
   }
   PipelineTuningOptions tuning;
   tuning.LoopVectorization = optLevel >= 2;
+  tuning.LoopUnrolling = false;     // register tiles are unrolled as planned; more only costs compile time
   tuning.SLPVectorization = false; // register tiles are vectors already
   PassBuilder builder(&machine, tuning);
   LoopAnalysisManager loops;

@@ -4,7 +4,7 @@
 #include "Flags.h"
 
 #include "tegula/compiler/Pipeline.h"
-#include "tegula/compiler/onnx/Importer.h"
+#include "tegula/compiler/import/Importer.h"
 
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/IR/MLIRContext.h"

@@ -1,7 +1,7 @@
 //===- Pool.cpp - rows of pools -------------------------------------------------------------------------------===//
 
-#include "tegula/compiler/onnx/GraphImporter.h"
-#include "tegula/compiler/onnx/Windows.h"
+#include "tegula/compiler/import/GraphImporter.h"
+#include "tegula/compiler/import/Windows.h"
 
 using namespace mlir;
 

@@ -1,6 +1,6 @@
 //===- Shape.cpp - rows of constants and moves of data ------------------------------------------------===//
 
-#include "tegula/compiler/onnx/GraphImporter.h"
+#include "tegula/compiler/import/GraphImporter.h"
 
 #include <cmath>
 

@@ -1,6 +1,6 @@
 //===- OnnxLibrary.cpp - ONNX's own C++ library behind a border without exceptions ------------===//
 
-#include "tegula/compiler/onnx/OnnxLibrary.h"
+#include "tegula/compiler/import/OnnxLibrary.h"
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/stubs/logging.h>

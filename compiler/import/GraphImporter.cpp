@@ -1,7 +1,7 @@
 //===- GraphImporter.cpp - walks an ONNX graph and makes nn ops ------------------------------------===//
 
-#include "tegula/compiler/onnx/GraphImporter.h"
-#include "tegula/compiler/onnx/OnnxLibrary.h"
+#include "tegula/compiler/import/GraphImporter.h"
+#include "tegula/compiler/import/OnnxLibrary.h"
 #include "tegula/dialects/tgl/Tgl.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"

@@ -1,7 +1,7 @@
 //===- Node.cpp - what a row sees of an ONNX node ------------------------------------------------===//
 
-#include "tegula/compiler/onnx/Node.h"
-#include "tegula/compiler/onnx/GraphImporter.h"
+#include "tegula/compiler/import/Node.h"
+#include "tegula/compiler/import/GraphImporter.h"
 
 using namespace mlir;
 

@@ -2,8 +2,8 @@
 #ifndef TEGULA_COMPILER_IMPORT_GRAPHIMPORTER_H
 #define TEGULA_COMPILER_IMPORT_GRAPHIMPORTER_H
 
-#include "tegula/compiler/onnx/Importer.h"
-#include "tegula/compiler/onnx/Node.h"
+#include "tegula/compiler/import/Importer.h"
+#include "tegula/compiler/import/Node.h"
 
 namespace tegula {
 

@@ -2,7 +2,7 @@
 #ifndef TEGULA_COMPILER_IMPORT_WINDOWS_H
 #define TEGULA_COMPILER_IMPORT_WINDOWS_H
 
-#include "tegula/compiler/onnx/Node.h"
+#include "tegula/compiler/import/Node.h"
 
 namespace tegula {
 

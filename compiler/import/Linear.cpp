@@ -1,7 +1,7 @@
 //===- Linear.cpp - rows of products and convolutions ------------------------------------------------------===//
 
-#include "tegula/compiler/onnx/GraphImporter.h"
-#include "tegula/compiler/onnx/Windows.h"
+#include "tegula/compiler/import/GraphImporter.h"
+#include "tegula/compiler/import/Windows.h"
 
 #include "llvm/ADT/StringExtras.h"
 

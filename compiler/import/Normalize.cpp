@@ -1,6 +1,6 @@
 //===- Normalize.cpp - rows of softmax and normalisations --------------------------------------------------------===//
 
-#include "tegula/compiler/onnx/GraphImporter.h"
+#include "tegula/compiler/import/GraphImporter.h"
 
 using namespace mlir;
 

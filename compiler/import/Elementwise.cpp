@@ -1,6 +1,6 @@
 //===- Elementwise.cpp - rows of elementwise operators ------------------------------------------------===//
 
-#include "tegula/compiler/onnx/GraphImporter.h"
+#include "tegula/compiler/import/GraphImporter.h"
 
 using namespace mlir;
 

@@ -1,6 +1,6 @@
 //===- Recurrent.cpp - rows of LSTM, GRU and RNN --------------------------------------------------------------------===//
 
-#include "tegula/compiler/onnx/GraphImporter.h"
+#include "tegula/compiler/import/GraphImporter.h"
 
 #include "llvm/ADT/StringSwitch.h"
 

@@ -1,6 +1,6 @@
 //===- Index.cpp - rows of gathers, scatters and selections ---------------------------------------------===//
 
-#include "tegula/compiler/onnx/GraphImporter.h"
+#include "tegula/compiler/import/GraphImporter.h"
 
 using namespace mlir;
 

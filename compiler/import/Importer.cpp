@@ -1,8 +1,8 @@
 //===- Importer.cpp - from an ONNX file to the nn dialect --------------------------------------------===//
 
-#include "tegula/compiler/onnx/Importer.h"
-#include "tegula/compiler/onnx/GraphImporter.h"
-#include "tegula/compiler/onnx/OnnxLibrary.h"
+#include "tegula/compiler/import/Importer.h"
+#include "tegula/compiler/import/GraphImporter.h"
+#include "tegula/compiler/import/OnnxLibrary.h"
 
 #include "llvm/Support/MemoryBuffer.h"
 

@@ -1,6 +1,6 @@
 //===- Reduce.cpp - rows of reductions -------------------------------------------------------------------===//
 
-#include "tegula/compiler/onnx/GraphImporter.h"
+#include "tegula/compiler/import/GraphImporter.h"
 
 using namespace mlir;
 

@@ -1,6 +1,6 @@
 //===- Resize.cpp - rows of interpolation and of branches -------------------------------------------------------------===//
 
-#include "tegula/compiler/onnx/GraphImporter.h"
+#include "tegula/compiler/import/GraphImporter.h"
 
 #include <cmath>
 
