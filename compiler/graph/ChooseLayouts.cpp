@@ -180,8 +180,10 @@ struct SinkThroughElementwise : RewritePattern {
     if (Value before = beforeTranspose(value))
       if (rankOf(value) == rank)
         return before;
+    // Strictly smaller, unless it is constant: else two operands could hand a transpose back and forth.
     auto type = cast<RankedTensorType>(value.getType());
-    if (!type.hasStaticShape() || type.getNumElements() > budget)
+    bool isConstant = value.getDefiningOp<nn::ConstantOp>() != nullptr;
+    if (!type.hasStaticShape() || type.getNumElements() > budget - (isConstant ? 0 : 1))
       return {};
     SmallVector<int64_t> shape(rank - type.getRank(), 1);
     llvm::append_range(shape, type.getShape());
@@ -228,18 +230,22 @@ struct SinkThroughElementwise : RewritePattern {
 struct SinkThroughConcat : OpRewritePattern<nn::ConcatOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(nn::ConcatOp op, PatternRewriter &b) const override {
-    size_t count = llvm::count_if(op.getXs(), [](Value x) { return !!beforeTranspose(x); });
-    if (count == 0 || 2 * count < op.getXs().size())
-      return b.notifyMatchFailure(op, "most inputs are not transposed");
+    int64_t transposed = 0, others = 0;
+    for (Value x : op.getXs()) {
+      auto type = cast<RankedTensorType>(x.getType());
+      int64_t elements = type.hasStaticShape() ? type.getNumElements() : 1;
+      (beforeTranspose(x) ? transposed : others) += elements;
+    }
+    if (transposed <= others)
+      return b.notifyMatchFailure(op, "most of the data is not transposed");
     int64_t rank = rankOf(op.getY());
     SmallVector<Value> inputs;
     for (Value x : op.getXs()) {
       Value before = beforeTranspose(x);
       inputs.push_back(before ? before : transpose(b, op.getLoc(), x, toLast(rank)));
     }
-    int64_t axis = llvm::find(toLast(rank), (int64_t)op.getAxis()) - toLast(rank).begin();
     Perm order = toLast(rank);
-    axis = std::distance(order.begin(), llvm::find(order, (int64_t)op.getAxis()));
+    int64_t axis = std::distance(order.begin(), llvm::find(order, (int64_t)op.getAxis()));
     Value y = nn::ConcatOp::create(b, op.getLoc(), inputs, b.getI64IntegerAttr(axis));
     b.replaceOp(op, transpose(b, op.getLoc(), y, toFirst(rank)));
     return success();

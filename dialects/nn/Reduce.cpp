@@ -175,21 +175,17 @@ FailureOr<SmallVector<Value>> ArgReduceOp::lower(LoweringBuilder &b, ValueRange 
   SmallVector<utils::IteratorType> iterators;
   AffineMap all = b.b.getMultiDimIdentityMap(rank), kept = reductionLoops(b, rank, {axis}, iterators);
   LoweringBuilder::Shape shape = keptExtents(b, x, {axis});
-  Value best = b.fill(b.extreme(element, !isMax, isUnsigned), shape);
-  Value place = b.fill(b.integer(b.b.getI64Type(), 0), shape);
-  StringRef comparison = isMax ? (getSelectLast() ? "ge" : "gt") : (getSelectLast() ? "le" : "lt");
-  auto search = linalg::GenericOp::create(
-      b.b, b.loc, TypeRange{best.getType(), place.getType()}, ValueRange{x}, ValueRange{best, place},
-      ArrayRef<AffineMap>{all, kept, kept}, iterators, [&](OpBuilder &nested, Location, ValueRange arguments) {
-        OpBuilder::InsertionGuard guard(b.b);
-        b.b.restoreInsertionPoint(nested.saveInsertionPoint());
-        Value index = b.fromIndex(linalg::IndexOp::create(b.b, b.loc, axis), b.b.getI64Type());
-        Value isBetter = b.compare(comparison, arguments[0], arguments[1], isUnsigned);
-        linalg::YieldOp::create(
-            b.b, b.loc,
-            ValueRange{b.select(isBetter, arguments[0], arguments[1]), b.select(isBetter, index, arguments[2])});
-      });
-  Value y = search.getResult(1);
+  // The extreme value, then the first (or last) place that holds it: two reductions of one result each.
+  Value best = b.generic({x}, b.fill(b.extreme(element, !isMax, isUnsigned), shape), {all, kept}, iterators,
+                         [&](ArrayRef<Value> e) { return isMax ? b.quickMax(e[0], e[1], isUnsigned) : b.quickMin(e[0], e[1], isUnsigned); });
+  Type i64 = b.b.getI64Type();
+  bool isLast = getSelectLast();
+  Value start = b.extreme(i64, !isLast, false);
+  Value y = b.generic({x, best}, b.fill(start, shape), {all, kept, kept}, iterators, [&](ArrayRef<Value> e) {
+    Value index = b.fromIndex(linalg::IndexOp::create(b.b, b.loc, axis), i64);
+    Value candidate = b.select(b.compare("eq", e[0], e[1]), index, b.extreme(i64, !isLast, false));
+    return isLast ? b.max(candidate, e[2]) : b.min(candidate, e[2]);
+  });
   return SmallVector<Value>{getKeepdims() ? keepAxes(b, y, {axis}) : y};
 }
 

@@ -88,8 +88,13 @@ def main():
     parser.add_argument("--peer", choices=["ort"])
     args = parser.parse_args()
     os.makedirs(args.out, exist_ok=True)
-    models, engines = packages.fetch(args.models), []
-    wrong = read_picture(models, args, engines) + tell_kinds(models, args, engines)
+    models, engines, wrong = packages.fetch(args.models), [], 0
+    for part in (read_picture, tell_kinds):
+        try:
+            wrong += part(models, args, engines)
+        except Exception as error:  # one part that fails must not hide the other
+            print(f"  WRONG {type(error).__name__}: {error}")
+            wrong += 1
     print(f"\n  {'network':14}{'artifact':>12}{'compile':>12}{'load':>12}{'run':>12}")
     for name, size, *times in (engine.row() for engine in engines):
         print(f"  {name:14}{size:9.0f} KB" + "".join(f"{time:9.1f} ms" for time in times))

@@ -5,6 +5,8 @@ import time
 
 import numpy as np
 
+COMPILE_LIMIT_S = 300
+
 
 class Engine:
     """A model ready to run, with the times that it took. `name`: what the report calls it."""
@@ -21,7 +23,7 @@ class Engine:
         import tegula
 
         artifact = os.path.join(folder, os.path.splitext(os.path.basename(path))[0] + ".so")
-        tegula.compile(path, artifact, cpu="native", shapes=shapes, opt=3)
+        tegula.compile(path, artifact, cpu="native", shapes=shapes, opt=3, timeout=COMPILE_LIMIT_S)
         self.compile_s = time.perf_counter() - begin
         begin = time.perf_counter()
         self.session = tegula.load(artifact, threads=threads)
