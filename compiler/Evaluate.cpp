@@ -5,8 +5,8 @@
 #include "tegula/runtime/tegula.h"
 
 #include "mlir/IR/DialectResourceBlobManager.h"
-#include "llvm/Support/Process.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Process.h"
 #include <dlfcn.h>
 
 using namespace mlir;
@@ -32,8 +32,8 @@ static tegula_tensor tensorOf(const tegula_tensor_info &info, RankedTensorType t
 }
 
 /// Runs the loaded artifact.
-static FailureOr<SmallVector<AsmResourceBlob>> run(const tegula_model *model, ArrayAttr inputTypes, ArrayAttr outputTypes,
-                                                   ArrayRef<DenseResourceElementsAttr> inputs) {
+static FailureOr<SmallVector<AsmResourceBlob>> run(const tegula_model *model, ArrayAttr inputTypes,
+                                                   ArrayAttr outputTypes, ArrayRef<DenseResourceElementsAttr> inputs) {
   std::vector<tegula_tensor> in, out;
   for (auto [index, input] : llvm::enumerate(inputs))
     in.push_back(tensorOf(model->inputs[index], typeAt(inputTypes, index),

@@ -9,8 +9,9 @@
 
 namespace tegula {
 
-/// Compiles the nn function of `module` (static shapes; consumed) for the host and runs it on `inputs`, whose blobs must be
-/// there. Returns one blob per result, 64-byte aligned, in the element layout of artifacts (booleans one byte each).
+/// Compiles the nn function of `module` (static shapes; consumed) for the host and runs it on `inputs`, whose blobs
+/// must be there. Returns one blob per result, 64-byte aligned, in the element layout of artifacts (booleans one byte
+/// each).
 llvm::FailureOr<llvm::SmallVector<mlir::AsmResourceBlob>>
 evaluateConstants(mlir::ModuleOp module, llvm::ArrayRef<mlir::DenseResourceElementsAttr> inputs);
 

@@ -16,27 +16,27 @@ namespace tegula {
 
 struct CompileOptions {
   // What to read and write.
-  std::string input;             ///< ONNX file, or stage text with --start-after; "-" is standard input
-  std::string output;            ///< path; "-" is standard output (text forms only)
-  std::string emit;              ///< obj, lib, shared, header, llvm, asm, mlir; empty: from the output's suffix
-  std::string stopAfter;         ///< a stage's word; empty: go to the end
-  std::string startAfter;        ///< a stage's word; empty: the input is ONNX
-  std::string name;              ///< symbol prefix; empty: the output's stem
+  std::string input;      ///< ONNX file, or stage text with --start-after; "-" is standard input
+  std::string output;     ///< path; "-" is standard output (text forms only)
+  std::string emit;       ///< obj, lib, shared, header, llvm, asm, mlir; empty: from the output's suffix
+  std::string stopAfter;  ///< a stage's word; empty: go to the end
+  std::string startAfter; ///< a stage's word; empty: the input is ONNX
+  std::string name;       ///< symbol prefix; empty: the output's stem
   // What to compile for.
-  std::string device = "cpu";    ///< a target's name, with its own options after ':'
-  std::string triple;            ///< LLVM triple; empty: the host's
-  std::string cpu;               ///< LLVM CPU name, or "native"; empty: the triple's baseline plus AVX2/FMA on x86-64
-  std::string features;          ///< +a,-b
-  int threads = 0;               ///< threads that plans reckon with; 0: this machine's cores
+  std::string device = "cpu"; ///< a target's name, with its own options after ':'
+  std::string triple;         ///< LLVM triple; empty: the host's
+  std::string cpu;            ///< LLVM CPU name, or "native"; empty: the triple's baseline plus AVX2/FMA on x86-64
+  std::string features;       ///< +a,-b
+  int threads = 0;            ///< threads that plans reckon with; 0: this machine's cores
   // The model.
   std::map<std::string, llvm::SmallVector<int64_t>> shapes; ///< input name -> extents, -1 dynamic
   std::map<std::string, int64_t> dims;                      ///< dimension symbol -> extent
   // How.
-  int optLevel = 2;              ///< 0 to 3
-  bool timePasses = false;       ///< print the time of every pass
-  bool printIrAfterAll = false;  ///< print the IR after every pass to standard error
-  std::string saveTemps;         ///< folder for the text of every stage; empty: none
-  std::string progress = "auto"; ///< auto, plain, none
+  int optLevel = 2;                 ///< 0 to 3
+  bool timePasses = false;          ///< print the time of every pass
+  bool printIrAfterAll = false;     ///< print the IR after every pass to standard error
+  std::string saveTemps;            ///< folder for the text of every stage; empty: none
+  std::string progress = "auto";    ///< auto, plain, none
   std::string diagnostics = "text"; ///< text, json
 };
 

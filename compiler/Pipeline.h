@@ -13,7 +13,16 @@
 namespace tegula {
 
 /// Exit codes of the driver (CLI.md section 1).
-enum ExitCode { kOk = 0, kModelError = 1, kUsageError = 2, kIoError = 3, kLimitError = 4, kMismatch = 5, kToolError = 6, kInternalError = 70 };
+enum ExitCode {
+  kOk = 0,
+  kModelError = 1,
+  kUsageError = 2,
+  kIoError = 3,
+  kLimitError = 4,
+  kMismatch = 5,
+  kToolError = 6,
+  kInternalError = 70
+};
 
 /// Registers every dialect and interface that the compiler uses.
 void registerDialects(mlir::DialectRegistry &registry);

@@ -6,7 +6,7 @@
 # Variables as in tools/setup.sh.
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
-step "Build" build "$BUILD"
+step "Build" build "$BUILD" -DCMAKE_C_COMPILER=clang-22 -DCMAKE_CXX_COMPILER=clang++-22
 
 export PYTHONPATH=$BUILD/python${PYTHONPATH:+:$PYTHONPATH} PYTHONDONTWRITEBYTECODE=1
 echo "==> Demo: PP-OCRv4 and magika, compiled for this CPU"

@@ -43,7 +43,7 @@ static int64_t place(MutableArrayRef<Buffer> buffers) {
   SmallVector<Buffer *> order;
   for (Buffer &buffer : buffers)
     order.push_back(&buffer);
-  llvm::stable_sort(order, [](Buffer *x, Buffer *y) { return x->bytes > y->bytes; });
+  llvm::sort(order, [](Buffer *x, Buffer *y) { return x->bytes != y->bytes ? x->bytes > y->bytes : x < y; });
   SmallVector<Buffer *> placed;
   int64_t size = 0;
   for (Buffer *buffer : order) {
@@ -127,7 +127,8 @@ struct PlanArena : impl::PlanArenaBase<PlanArena> {
     for (Buffer &buffer : buffers) {
       b.setInsertionPointToStart(&body);
       Value offset = arith::ConstantIndexOp::create(b, buffer.alloc.getLoc(), buffer.offset);
-      Value view = memref::ViewOp::create(b, buffer.alloc.getLoc(), buffer.alloc.getType(), arena, offset, ValueRange());
+      Value view =
+          memref::ViewOp::create(b, buffer.alloc.getLoc(), buffer.alloc.getType(), arena, offset, ValueRange());
       buffer.alloc.replaceAllUsesWith(view);
       buffer.alloc.erase();
       ++placed;

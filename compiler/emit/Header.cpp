@@ -107,8 +107,8 @@ static void writeTensors(raw_ostream &os, StringRef what, StringRef symbol, Arra
     os << "] */\n";
     std::string prefix = StringRef(symbol).upper() + "_" + StringRef(what).upper() + "_" + std::to_string(index);
     if (type.hasStaticShape())
-      os << "#define " << prefix << "_BYTES "
-         << type.getNumElements() * ((type.getElementTypeBitWidth() + 7) / 8) << "\n";
+      os << "#define " << prefix << "_BYTES " << type.getNumElements() * ((type.getElementTypeBitWidth() + 7) / 8)
+         << "\n";
   }
 }
 

@@ -46,8 +46,8 @@ static bool runLinker(std::vector<std::string> arguments, std::string &why) {
   return result.retCode == 0;
 }
 
-bool linkObjects(ArrayRef<std::string> objects, StringRef plain, StringRef output, StringRef tripleText, bool relocatable,
-                 ArrayRef<std::string> needed, std::string &why) {
+bool linkObjects(ArrayRef<std::string> objects, StringRef plain, StringRef output, StringRef tripleText,
+                 bool relocatable, ArrayRef<std::string> needed, std::string &why) {
   Triple triple(tripleText);
   std::vector<std::string> base{"ld.lld", "-m", emulationOf(triple), "--threads=1"};
   std::vector<std::string> arguments = base;
@@ -55,7 +55,8 @@ bool linkObjects(ArrayRef<std::string> objects, StringRef plain, StringRef outpu
   if (relocatable) {
     arguments.push_back("-r");
   } else {
-    arguments.insert(arguments.end(), {"-shared", "--gc-sections", "--build-id=none", "--hash-style=gnu", "-z", "noexecstack", "-z", "relro", "--no-undefined-version", "--icf=none", "-s"});
+    arguments.insert(arguments.end(), {"-shared", "--gc-sections", "--build-id=none", "--hash-style=gnu", "-z",
+                                       "noexecstack", "-z", "relro", "--no-undefined-version", "--icf=none", "-s"});
     // A stub with the library's soname makes the loader bring the library in; none is needed to link.
     for (const std::string &soname : needed) {
       std::string stub = (output + "." + soname + ".stub").str();

@@ -110,9 +110,10 @@ struct ConvertPool : OpRewritePattern<nn::PoolOp> {
       return b.notifyMatchFailure(pool, "channels-last already");
     int64_t rank = rankOf(pool.getX());
     Value x = transpose(b, pool.getLoc(), pool.getX(), toLast(rank));
-    Value y = nn::PoolOp::create(b, pool.getLoc(), pool.getKindAttr(), x, b.getStringAttr("channels_last"),
-                                 pool.getKernelAttr(), pool.getStridesAttr(), pool.getDilationsAttr(), pool.getLowAttr(),
-                                 pool.getHighAttr(), pool.getCeilAttr(), pool.getCountIncludePadAttr());
+    Value y =
+        nn::PoolOp::create(b, pool.getLoc(), pool.getKindAttr(), x, b.getStringAttr("channels_last"),
+                           pool.getKernelAttr(), pool.getStridesAttr(), pool.getDilationsAttr(), pool.getLowAttr(),
+                           pool.getHighAttr(), pool.getCeilAttr(), pool.getCountIncludePadAttr());
     b.replaceOp(pool, transpose(b, pool.getLoc(), y, toFirst(rank)));
     return success();
   }
@@ -304,7 +305,8 @@ struct SinkThroughReduce : OpRewritePattern<nn::ReduceOp> {
     for (int64_t axis : op.getAxes())
       axes.push_back(std::distance(order.begin(), llvm::find(order, axis)));
     llvm::sort(axes);
-    Value y = nn::ReduceOp::create(b, op.getLoc(), op.getKindAttr(), before, b.getDenseI64ArrayAttr(axes), op.getKeepdimsAttr());
+    Value y = nn::ReduceOp::create(b, op.getLoc(), op.getKindAttr(), before, b.getDenseI64ArrayAttr(axes),
+                                   op.getKeepdimsAttr());
     if (op.getKeepdims())
       y = transpose(b, op.getLoc(), y, toFirst(rank));
     b.replaceOp(op, y);
@@ -343,7 +345,8 @@ struct SinkThroughSoftmax : OpRewritePattern<nn::SoftmaxOp> {
     int64_t rank = rankOf(op.getX());
     Perm order = toLast(rank);
     int64_t axis = std::distance(order.begin(), llvm::find(order, (int64_t)op.getAxis()));
-    Value y = nn::SoftmaxOp::create(b, op.getLoc(), before.getType(), op.getKindAttr(), before, b.getI64IntegerAttr(axis));
+    Value y =
+        nn::SoftmaxOp::create(b, op.getLoc(), before.getType(), op.getKindAttr(), before, b.getI64IntegerAttr(axis));
     b.replaceOp(op, transpose(b, op.getLoc(), y, toFirst(rank)));
     return success();
   }

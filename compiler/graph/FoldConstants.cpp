@@ -2,13 +2,15 @@
 //
 //   %v = nn.binary mul %w, %s   (both constant)   ->   %v = nn.constant dense_resource<folded>
 //
-// The constant part becomes a function of its own: large constants are its arguments, so that no weight is copied into code.
+// The constant part becomes a function of its own: large constants are its arguments, so that no weight is copied into
+// code.
 //
-// Needs: nn. Leaves: no op on constants of static shape, except where the result would be much larger than its inputs. Idempotent.
+// Needs: nn. Leaves: no op on constants of static shape, except where the result would be much larger than its inputs.
+// Idempotent.
 //===----------------------------------------------------------------------===//
 
-#include "tegula/compiler/graph/Passes.h"
 #include "tegula/compiler/Evaluate.h"
+#include "tegula/compiler/graph/Passes.h"
 #include "tegula/dialects/nn/Nn.h"
 #include "tegula/dialects/tgl/Tgl.h"
 

@@ -115,7 +115,8 @@ struct ScaleConv : OpRewritePattern<nn::BinaryOp> {
       return b.notifyMatchFailure(op, "the scale is not per channel");
     SmallVector<int64_t> shape(rank, 1);
     shape[0] = type.getShape()[0];
-    Value column = nn::ReshapeOp::create(b, op.getLoc(), RankedTensorType::get(shape, type.getElementType()), vector, Value());
+    Value column =
+        nn::ReshapeOp::create(b, op.getLoc(), RankedTensorType::get(shape, type.getElementType()), vector, Value());
     Value w = binary(b, op.getLoc(), "mul", conv.getW(), column);
     b.setInsertionPoint(op);
     IRMapping mapping;

@@ -6,11 +6,11 @@ using namespace mlir;
 
 namespace tegula {
 
-
 static FailureOr<Values> plainUnary(Node &n, StringRef kind) { return one(n.unary(kind, n.in(0))); }
 static FailureOr<Values> plainBinary(Node &n, StringRef kind) { return one(n.binary(kind, n.in(0), n.in(1))); }
 
-static FailureOr<Values> params(Node &n, StringRef kind, StringRef first, double a, StringRef second = "", double b = 0) {
+static FailureOr<Values> params(Node &n, StringRef kind, StringRef first, double a, StringRef second = "",
+                                double b = 0) {
   SmallVector<double> values{n.getFloat(first, a)};
   if (!second.empty())
     values.push_back(n.getFloat(second, b));
@@ -84,7 +84,8 @@ static FailureOr<Values> castTo(Node &n) {
 static FailureOr<Values> castLike(Node &n) { return one(n.cast(n.in(0), n.elementOf(n.in(1)))); }
 
 static FailureOr<Values> isInf(Node &n) {
-  return one(n.unary("is_inf", n.in(0), {(double)n.getInt("detect_negative", 1), (double)n.getInt("detect_positive", 1)}));
+  return one(
+      n.unary("is_inf", n.in(0), {(double)n.getInt("detect_negative", 1), (double)n.getInt("detect_positive", 1)}));
 }
 
 static FailureOr<Values> gelu(Node &n) {
@@ -147,19 +148,29 @@ ArrayRef<Row> elementwiseRows() {
 #define NN_COMPARE(kind, onnx, formula) {onnx, 1, binary_##kind},
 #include "tegula/dialects/nn/Elementwise.def"
       // A later version wins: the kinds with parameters replace their plain rows.
-      {"Celu", 2, celu},           {"Elu", 2, elu},
-      {"HardSigmoid", 2, hardSigmoid}, {"LeakyRelu", 2, leakyRelu},
-      {"Selu", 2, selu},           {"Shrink", 2, shrink},
-      {"Swish", 2, swish},         {"ThresholdedRelu", 2, thresholdedRelu},
+      {"Celu", 2, celu},
+      {"Elu", 2, elu},
+      {"HardSigmoid", 2, hardSigmoid},
+      {"LeakyRelu", 2, leakyRelu},
+      {"Selu", 2, selu},
+      {"Shrink", 2, shrink},
+      {"Swish", 2, swish},
+      {"ThresholdedRelu", 2, thresholdedRelu},
       {"Max", 1, [](Node &n) { return variadic(n, "max"); }},
       {"Min", 1, [](Node &n) { return variadic(n, "min"); }},
       {"Sum", 1, [](Node &n) { return variadic(n, "add"); }},
-      {"Mean", 1, mean},           {"Clip", 1, clip},
-      {"Pow", 1, power},           {"Mod", 1, mod},
-      {"Where", 1, where},         {"Cast", 1, castTo},
-      {"CastLike", 1, castLike},   {"IsInf", 1, isInf},
-      {"Gelu", 1, gelu},           {"BitShift", 1, bitShift},
-      {"PRelu", 2, prelu},         {"Identity", 1, identity},
+      {"Mean", 1, mean},
+      {"Clip", 1, clip},
+      {"Pow", 1, power},
+      {"Mod", 1, mod},
+      {"Where", 1, where},
+      {"Cast", 1, castTo},
+      {"CastLike", 1, castLike},
+      {"IsInf", 1, isInf},
+      {"Gelu", 1, gelu},
+      {"BitShift", 1, bitShift},
+      {"PRelu", 2, prelu},
+      {"Identity", 1, identity},
       {"Dropout", 1, dropout},
   };
   return rows;

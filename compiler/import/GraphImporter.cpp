@@ -16,7 +16,8 @@ static constexpr int kMaxDepth = 64;
 static constexpr int64_t kMaxExpandedNodes = 1 << 16;
 static constexpr int64_t kMaxElements = int64_t(1) << 40;
 
-GraphImporter::GraphImporter(onnx::ModelProto &model, StringRef path, const ImportOptions &options, MLIRContext &context)
+GraphImporter::GraphImporter(onnx::ModelProto &model, StringRef path, const ImportOptions &options,
+                             MLIRContext &context)
     : context(context), model(model), path(path.str()), options(options) {}
 
 Location GraphImporter::named(StringRef name) { return NameLoc::get(StringAttr::get(&context, name)); }
@@ -91,7 +92,8 @@ bool GraphImporter::checkModel() {
   return ok;
 }
 
-/// Extents of every tensor as text, from ONNX's inference: numbers, or symbols that say which unknown extents are equal.
+/// Extents of every tensor as text, from ONNX's inference: numbers, or symbols that say which unknown extents are
+/// equal.
 void GraphImporter::collectSymbols() {
   auto record = [&](const onnx::ValueInfoProto &info) {
     if (!info.type().has_tensor_type() || !info.type().tensor_type().has_shape())
@@ -215,7 +217,8 @@ FailureOr<RankedTensorType> GraphImporter::inputType(const onnx::ValueInfoProto 
       extent = options.dims.lookup(dim.dim_param());
     if (dim.has_dim_value() && extent < 0)
       return emitError(loc) << "[T0201] input '" << info.name() << "' has the extent " << extent;
-    if (!ShapedType::isDynamic(extent) && (extent > kMaxElements || (elements *= std::max<int64_t>(extent, 1)) > kMaxElements))
+    if (!ShapedType::isDynamic(extent) &&
+        (extent > kMaxElements || (elements *= std::max<int64_t>(extent, 1)) > kMaxElements))
       return emitError(loc) << "[T0401] input '" << info.name() << "' has more than 2^40 elements";
     shape.push_back(extent);
   }
@@ -443,7 +446,8 @@ bool GraphImporter::importNode(const onnx::NodeProto &proto, int index, OpBuilde
     if (proto.output(i).empty())
       continue;
     if (i >= (int)results.size() || !results[i]) {
-      (void)node.refuse("T0102", "output " + Twine(i) + " ('" + proto.output(i) + "') of " + proto.op_type() + " is not supported");
+      (void)node.refuse("T0102", "output " + Twine(i) + " ('" + proto.output(i) + "') of " + proto.op_type() +
+                                     " is not supported");
       return false;
     }
     scopes.back()[proto.output(i)] = results[i];
@@ -457,7 +461,8 @@ bool GraphImporter::importNode(const onnx::NodeProto &proto, int index, OpBuilde
 bool GraphImporter::importNodes(const google::protobuf::RepeatedPtrField<onnx::NodeProto> &nodes, OpBuilder &b,
                                 StringRef prefix) {
   bool ok = true;
-  llvm::StringSet<> broken; // outputs of nodes that failed: what depends on them is skipped, other problems are still found
+  llvm::StringSet<>
+      broken; // outputs of nodes that failed: what depends on them is skipped, other problems are still found
   for (auto [index, proto] : llvm::enumerate(nodes)) {
     bool isSkipped = llvm::any_of(proto.input(), [&](const std::string &input) { return broken.contains(input); });
     if (!isSkipped && importNode(proto, index, b, prefix))
@@ -499,8 +504,8 @@ OwningOpRef<ModuleOp> GraphImporter::run() {
     }
     Type declared = output.type().has_tensor_type() ? elementType(output.type().tensor_type().elem_type()) : Type();
     if (declared && declared != Node::elementOf(value)) {
-      emitError(named(output.name())) << "[T0202] output '" << output.name() << "' is declared with element type " << declared
-                                      << ", but the graph makes " << Node::elementOf(value);
+      emitError(named(output.name())) << "[T0202] output '" << output.name() << "' is declared with element type "
+                                      << declared << ", but the graph makes " << Node::elementOf(value);
       ok = false;
       continue;
     }

@@ -10,13 +10,15 @@ namespace tegula {
 /// Imports one model. Owns no IR; the module outlives it.
 class GraphImporter {
 public:
-  GraphImporter(onnx::ModelProto &model, llvm::StringRef path, const ImportOptions &options, mlir::MLIRContext &context);
+  GraphImporter(onnx::ModelProto &model, llvm::StringRef path, const ImportOptions &options,
+                mlir::MLIRContext &context);
 
   /// The module, or null after problems have been reported.
   mlir::OwningOpRef<mlir::ModuleOp> run();
 
   // Services for Node and rows.
-  /// Expands operands of an elementwise op where run-time extents might differ (see nn.binary). Fails when shapes disagree.
+  /// Expands operands of an elementwise op where run-time extents might differ (see nn.binary). Fails when shapes
+  /// disagree.
   llvm::LogicalResult unify(Node &node, llvm::ArrayRef<mlir::Value *> values);
   /// The shape that ONNX's inference gave a tensor; kDynamic where unknown.
   std::optional<Ints> inferredShape(llvm::StringRef tensor) const;

@@ -44,8 +44,8 @@ static FailureOr<Values> oneHot(Node &n) {
   auto known = n.constInts(depth);
   Ints shape(n.shapeOf(indices));
   shape.insert(shape.begin() + *axis, known ? (*known)[0] : ShapedType::kDynamic);
-  return one(n.finish("nn.one_hot", {wide(n, indices), depth, n.in(2)}, RankedTensorType::get(shape, n.elementOf(n.in(2))),
-                      n.attr("axis", *axis)));
+  return one(n.finish("nn.one_hot", {wide(n, indices), depth, n.in(2)},
+                      RankedTensorType::get(shape, n.elementOf(n.in(2))), n.attr("axis", *axis)));
 }
 
 static FailureOr<Values> topK(Node &n) {
@@ -59,8 +59,9 @@ static FailureOr<Values> topK(Node &n) {
   if (known && !ShapedType::isDynamic(extent) && ((*known)[0] < 0 || (*known)[0] > extent))
     return n.refuse("T0202", "k is " + Twine((*known)[0]) + ", but the axis has " + Twine(extent) + " elements");
   shape[*axis] = known ? (*known)[0] : ShapedType::kDynamic;
-  auto op = nn::TopKOp::create(n.b, n.loc, RankedTensorType::get(shape, n.elementOf(x)),
-                               RankedTensorType::get(shape, n.b.getI64Type()), x, k, *axis, (bool)n.getInt("largest", 1));
+  auto op =
+      nn::TopKOp::create(n.b, n.loc, RankedTensorType::get(shape, n.elementOf(x)),
+                         RankedTensorType::get(shape, n.b.getI64Type()), x, k, *axis, (bool)n.getInt("largest", 1));
   return Values{op.getValues(), op.getIndices()};
 }
 
@@ -90,9 +91,15 @@ static FailureOr<Values> compress(Node &n) {
 
 ArrayRef<Row> indexRows() {
   static const Row rows[] = {
-      {"Gather", 1, gather},   {"GatherElements", 11, gatherElements}, {"GatherND", 11, gatherNd},
-      {"Scatter", 9, scatterElements}, {"ScatterElements", 11, scatterElements}, {"ScatterND", 11, scatterNd},
-      {"OneHot", 9, oneHot},   {"TopK", 1, topK},                      {"NonZero", 9, nonZero},
+      {"Gather", 1, gather},
+      {"GatherElements", 11, gatherElements},
+      {"GatherND", 11, gatherNd},
+      {"Scatter", 9, scatterElements},
+      {"ScatterElements", 11, scatterElements},
+      {"ScatterND", 11, scatterNd},
+      {"OneHot", 9, oneHot},
+      {"TopK", 1, topK},
+      {"NonZero", 9, nonZero},
       {"Compress", 9, compress},
   };
   return rows;

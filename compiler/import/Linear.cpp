@@ -18,11 +18,14 @@ FailureOr<Windows> readWindows(Node &n, ArrayRef<int64_t> kernel) {
   w.dilations = n.getInts("dilations").value_or(Ints(spatial, 1));
   Ints pads = n.getInts("pads").value_or(Ints(2 * spatial, 0));
   if (x.size() != spatial + 2)
-    return n.refuse("T0202", "the kernel has " + Twine(spatial) + " axes, but the input has " + Twine((int64_t)x.size() - 2) + " spatial axes");
+    return n.refuse("T0202", "the kernel has " + Twine(spatial) + " axes, but the input has " +
+                                 Twine((int64_t)x.size() - 2) + " spatial axes");
   if (w.strides.size() != spatial || w.dilations.size() != spatial || pads.size() != 2 * spatial)
-    return n.refuse("T0201", "strides, dilations or pads do not have one entry per spatial axis (" + Twine(spatial) + ")");
+    return n.refuse("T0201",
+                    "strides, dilations or pads do not have one entry per spatial axis (" + Twine(spatial) + ")");
   auto isPositive = [](int64_t v) { return v > 0 && v < (1 << 24); };
-  if (!llvm::all_of(w.strides, isPositive) || !llvm::all_of(w.dilations, isPositive) || !llvm::all_of(w.kernel, isPositive))
+  if (!llvm::all_of(w.strides, isPositive) || !llvm::all_of(w.dilations, isPositive) ||
+      !llvm::all_of(w.kernel, isPositive))
     return n.refuse("T0201", "kernel, strides and dilations must be positive");
   if (llvm::any_of(pads, [](int64_t v) { return v < 0 || v > (1 << 24); }))
     return n.refuse("T0102", "negative pads are not supported");
@@ -53,9 +56,11 @@ static FailureOr<Values> matmul(Node &n) {
   if (ra == 0 || rb == 0)
     return n.refuse("T0202", "a scalar cannot be multiplied as a matrix");
   if (ra == 1)
-    a = n.reshape(a, {1, n.shapeOf(a)[0]}, ShapedType::isDynamic(n.shapeOf(a)[0]) ? n.concat({n.ints({1}), n.shape(a)}, 0) : Value());
+    a = n.reshape(a, {1, n.shapeOf(a)[0]},
+                  ShapedType::isDynamic(n.shapeOf(a)[0]) ? n.concat({n.ints({1}), n.shape(a)}, 0) : Value());
   if (rb == 1)
-    b = n.reshape(b, {n.shapeOf(b)[0], 1}, ShapedType::isDynamic(n.shapeOf(b)[0]) ? n.concat({n.shape(b), n.ints({1})}, 0) : Value());
+    b = n.reshape(b, {n.shapeOf(b)[0], 1},
+                  ShapedType::isDynamic(n.shapeOf(b)[0]) ? n.concat({n.shape(b), n.ints({1})}, 0) : Value());
   Value y = n.make<nn::MatMulOp>({a, b});
   if (!y || (ra > 1 && rb > 1))
     return one(y);
@@ -67,7 +72,9 @@ static FailureOr<Values> matmul(Node &n) {
     shape.push_back(extent);
     kept.push_back(axis);
   }
-  Value runtime = ShapedType::isDynamicShape(shape) ? n.make<nn::GatherOp>({n.shape(y), n.ints(kept)}, n.attr("axis", (int64_t)0)) : Value();
+  Value runtime = ShapedType::isDynamicShape(shape)
+                      ? n.make<nn::GatherOp>({n.shape(y), n.ints(kept)}, n.attr("axis", (int64_t)0))
+                      : Value();
   return one(n.reshape(y, shape, runtime));
 }
 
@@ -111,12 +118,14 @@ static FailureOr<Values> conv(Node &n) {
     return failure();
   int64_t group = n.getInt("group", 1), channels = n.shapeOf(x)[1], filters = n.shapeOf(w)[0];
   if (group < 1 || filters % group || (!ShapedType::isDynamic(channels) && channels != group * n.shapeOf(w)[1]))
-    return n.refuse("T0202", "the weight expects " + Twine(group * n.shapeOf(w)[1]) + " input channels, but the input has " + Twine(channels));
+    return n.refuse("T0202", "the weight expects " + Twine(group * n.shapeOf(w)[1]) +
+                                 " input channels, but the input has " + Twine(channels));
   Value bias = n.in(2);
   if (bias && (n.rankOf(bias) != 1 || (n.shapeOf(bias)[0] != filters && !ShapedType::isDynamic(n.shapeOf(bias)[0]))))
     return n.refuse("T0202", "the bias needs the shape [" + Twine(filters) + "]");
-  Value y = n.make<nn::ConvOp>({x, w}, {n.word("layout", "channels_first"), n.attr("group", group), n.attr("strides", windows->strides),
-                                        n.attr("dilations", windows->dilations), n.attr("low", windows->low), n.attr("high", windows->high)});
+  Value y = n.make<nn::ConvOp>({x, w}, {n.word("layout", "channels_first"), n.attr("group", group),
+                                        n.attr("strides", windows->strides), n.attr("dilations", windows->dilations),
+                                        n.attr("low", windows->low), n.attr("high", windows->high)});
   return one(addBias(n, y, bias));
 }
 
@@ -126,9 +135,12 @@ static FailureOr<Values> convTranspose(Node &n) {
     return n.refuse("T0202", "the weight needs the shape [C, M/group, kernel...]");
   ArrayRef<int64_t> kernel = n.shapeOf(w).drop_front(2);
   size_t spatial = kernel.size();
-  Ints strides = n.getInts("strides").value_or(Ints(spatial, 1)), dilations = n.getInts("dilations").value_or(Ints(spatial, 1));
-  Ints pads = n.getInts("pads").value_or(Ints(2 * spatial, 0)), extra = n.getInts("output_padding").value_or(Ints(spatial, 0));
-  if (n.rankOf(x) != (int64_t)spatial + 2 || strides.size() != spatial || dilations.size() != spatial || pads.size() != 2 * spatial || extra.size() != spatial)
+  Ints strides = n.getInts("strides").value_or(Ints(spatial, 1)),
+       dilations = n.getInts("dilations").value_or(Ints(spatial, 1));
+  Ints pads = n.getInts("pads").value_or(Ints(2 * spatial, 0)),
+       extra = n.getInts("output_padding").value_or(Ints(spatial, 0));
+  if (n.rankOf(x) != (int64_t)spatial + 2 || strides.size() != spatial || dilations.size() != spatial ||
+      pads.size() != 2 * spatial || extra.size() != spatial)
     return n.refuse("T0201", "strides, dilations, pads or output_padding do not fit the input");
   Ints low(pads.begin(), pads.begin() + spatial), high(pads.begin() + spatial, pads.end());
   std::optional<Ints> wanted = n.getInts("output_shape");
@@ -151,8 +163,9 @@ static FailureOr<Values> convTranspose(Node &n) {
     low[axis] = mode == "SAME_UPPER" ? total / 2 : total - total / 2;
     high[axis] = total - low[axis];
   }
-  Value y = n.make<nn::ConvTransposeOp>({x, w}, {n.attr("group", n.getInt("group", 1)), n.attr("strides", strides), n.attr("dilations", dilations),
-                                                 n.attr("low", low), n.attr("high", high), n.attr("output_padding", extra)});
+  Value y = n.make<nn::ConvTransposeOp>({x, w}, {n.attr("group", n.getInt("group", 1)), n.attr("strides", strides),
+                                                 n.attr("dilations", dilations), n.attr("low", low),
+                                                 n.attr("high", high), n.attr("output_padding", extra)});
   return one(addBias(n, y, n.in(2)));
 }
 
@@ -165,7 +178,8 @@ static FailureOr<Values> einsum(Node &n) {
   SmallVector<StringRef> terms;
   left.split(terms, ',');
   if (terms.size() != n.inputs.size())
-    return n.refuse("T0201", "the equation has " + Twine(terms.size()) + " terms for " + Twine(n.inputs.size()) + " inputs");
+    return n.refuse("T0201",
+                    "the equation has " + Twine(terms.size()) + " terms for " + Twine(n.inputs.size()) + " inputs");
   std::string spare;
   for (char c = 'A'; c <= 'Z'; ++c)
     if (!StringRef(text).contains(c))
@@ -216,7 +230,9 @@ static FailureOr<Values> matmulInteger(Node &n) {
 
 ArrayRef<Row> linearRows() {
   static const Row rows[] = {
-      {"MatMul", 1, matmul}, {"Gemm", 7, gemm}, {"Conv", 1, conv}, {"ConvTranspose", 1, convTranspose}, {"Einsum", 12, einsum}, {"MatMulInteger", 10, matmulInteger},
+      {"MatMul", 1, matmul},  {"Gemm", 7, gemm},
+      {"Conv", 1, conv},      {"ConvTranspose", 1, convTranspose},
+      {"Einsum", 12, einsum}, {"MatMulInteger", 10, matmulInteger},
   };
   return rows;
 }

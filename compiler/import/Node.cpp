@@ -99,7 +99,8 @@ Value Node::reshape(Value x, ArrayRef<int64_t> shape, Value runtimeShape) {
   if (type == x.getType() && type.hasStaticShape())
     return x;
   if (type.hasStaticShape() && typeOf(x).hasStaticShape() && type.getNumElements() != typeOf(x).getNumElements()) {
-    (void)refuse("T0202", "cannot reshape " + Twine(typeOf(x).getNumElements()) + " elements to " + Twine(type.getNumElements()));
+    (void)refuse("T0202", "cannot reshape " + Twine(typeOf(x).getNumElements()) + " elements to " +
+                              Twine(type.getNumElements()));
     return {};
   }
   SmallVector<Value> operands{x};

@@ -16,8 +16,8 @@ class GraphImporter;
 using Values = llvm::SmallVector<mlir::Value>;
 using Ints = llvm::SmallVector<int64_t>;
 
-/// An ONNX node with its imported inputs. Rows read attributes and inputs from it and make nn ops with it. A method that fails has
-/// reported why; a row then returns failure.
+/// An ONNX node with its imported inputs. Rows read attributes and inputs from it and make nn ops with it. A method
+/// that fails has reported why; a row then returns failure.
 class Node {
 public:
   Node(GraphImporter &importer, const onnx::NodeProto &proto, int opset, mlir::OpBuilder &builder, mlir::Location loc,
@@ -45,7 +45,9 @@ public:
   std::optional<llvm::SmallVector<double>> getFloats(llvm::StringRef name) const;
 
   // Types.
-  static mlir::RankedTensorType typeOf(mlir::Value value) { return llvm::cast<mlir::RankedTensorType>(value.getType()); }
+  static mlir::RankedTensorType typeOf(mlir::Value value) {
+    return llvm::cast<mlir::RankedTensorType>(value.getType());
+  }
   static int64_t rankOf(mlir::Value value) { return typeOf(value).getRank(); }
   static llvm::ArrayRef<int64_t> shapeOf(mlir::Value value) { return typeOf(value).getShape(); }
   static mlir::Type elementOf(mlir::Value value) { return typeOf(value).getElementType(); }
@@ -53,14 +55,15 @@ public:
   llvm::FailureOr<int64_t> axis(int64_t value, int64_t rank, bool inclusive = false);
 
   // Making ops. `make` is for ops that infer their type.
-  template <typename Op> mlir::Value make(mlir::ValueRange operands, llvm::ArrayRef<mlir::NamedAttribute> attributes = {}) {
+  template <typename Op>
+  mlir::Value make(mlir::ValueRange operands, llvm::ArrayRef<mlir::NamedAttribute> attributes = {}) {
     typename Op::Properties properties;
     mlir::DictionaryAttr dictionary = b.getDictionaryAttr(attributes);
     llvm::SmallVector<mlir::Type> types;
     if (failedBefore || llvm::is_contained(operands, mlir::Value()) ||
         mlir::failed(Op::setPropertiesFromAttr(properties, dictionary, [&] { return mlir::emitError(loc); })) ||
-        mlir::failed(Op::inferReturnTypes(b.getContext(), loc, operands, dictionary, mlir::OpaqueProperties(&properties), {},
-                                          types))) {
+        mlir::failed(Op::inferReturnTypes(b.getContext(), loc, operands, dictionary,
+                                          mlir::OpaqueProperties(&properties), {}, types))) {
       failedBefore = true;
       return {};
     }
@@ -70,7 +73,9 @@ public:
                      llvm::ArrayRef<mlir::NamedAttribute> attributes);
   mlir::NamedAttribute attr(llvm::StringRef name, mlir::Attribute value) { return b.getNamedAttr(name, value); }
   mlir::NamedAttribute attr(llvm::StringRef name, int64_t value) { return attr(name, b.getI64IntegerAttr(value)); }
-  mlir::NamedAttribute attr(llvm::StringRef name, llvm::ArrayRef<int64_t> v) { return attr(name, b.getDenseI64ArrayAttr(v)); }
+  mlir::NamedAttribute attr(llvm::StringRef name, llvm::ArrayRef<int64_t> v) {
+    return attr(name, b.getDenseI64ArrayAttr(v));
+  }
   mlir::NamedAttribute flag(llvm::StringRef name, bool value) { return attr(name, b.getBoolAttr(value)); }
   mlir::NamedAttribute word(llvm::StringRef name, llvm::StringRef value) { return attr(name, b.getStringAttr(value)); }
 

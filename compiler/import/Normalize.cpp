@@ -48,10 +48,12 @@ static FailureOr<Values> hardmax(Node &n) {
   }
   if (!rows || ShapedType::isDynamic(n.shapeOf(rows)[along]))
     return n.refuse("T0102", "needs a static extent along the axis");
-  Value best = n.make<nn::ArgReduceOp>(rows, {n.word("kind", "max"), n.attr("axis", along), n.flag("keepdims", true), n.flag("select_last", false)});
+  Value best = n.make<nn::ArgReduceOp>(
+      rows, {n.word("kind", "max"), n.attr("axis", along), n.flag("keepdims", true), n.flag("select_last", false)});
   Ints shape(n.rankOf(rows), 1);
   shape[along] = n.shapeOf(rows)[along];
-  Value line = n.finish("nn.range", {n.intScalar(0), n.intScalar(shape[along]), n.intScalar(1)}, RankedTensorType::get({shape[along]}, n.b.getI64Type()), {});
+  Value line = n.finish("nn.range", {n.intScalar(0), n.intScalar(shape[along]), n.intScalar(1)},
+                        RankedTensorType::get({shape[along]}, n.b.getI64Type()), {});
   Value y = n.cast(n.binary("equal", best, n.reshape(line, shape)), n.elementOf(x));
   return one(n.reshape(y, n.shapeOf(x)));
 }
@@ -68,18 +70,21 @@ static FailureOr<Values> batchNorm(Node &n) {
     return n.refuse("T0102", "BatchNormalization in training mode is not supported");
   Value x = n.in(0), scale = n.in(1), bias = n.in(2), mean = n.in(3), variance = n.in(4);
   Type element = n.elementOf(scale);
-  Value spread = n.unary("sqrt", n.binary("add", n.cast(variance, element), n.number(element, n.getFloat("epsilon", 1e-5))));
+  Value spread =
+      n.unary("sqrt", n.binary("add", n.cast(variance, element), n.number(element, n.getFloat("epsilon", 1e-5))));
   Value factor = n.binary("div", scale, spread);
   Value offset = n.binary("sub", bias, n.binary("mul", n.cast(mean, element), factor));
   if (!factor || !offset)
     return failure();
   int64_t rank = n.rankOf(x);
   Type outer = n.elementOf(x);
-  return one(n.binary("add", n.binary("mul", x, n.cast(perChannel(n, factor, rank), outer)), n.cast(perChannel(n, offset, rank), outer)));
+  return one(n.binary("add", n.binary("mul", x, n.cast(perChannel(n, factor, rank), outer)),
+                      n.cast(perChannel(n, offset, rank), outer)));
 }
 
 static Value normalizeOp(Node &n, StringRef kind, Value x, int64_t axis, double epsilon) {
-  return n.finish("nn.normalize", x, x.getType(), {n.word("kind", kind), n.attr("axis", axis), n.attr("epsilon", n.b.getF64FloatAttr(epsilon))});
+  return n.finish("nn.normalize", x, x.getType(),
+                  {n.word("kind", kind), n.attr("axis", axis), n.attr("epsilon", n.b.getF64FloatAttr(epsilon))});
 }
 
 static FailureOr<Values> layerNorm(Node &n) {
@@ -126,7 +131,8 @@ static FailureOr<Values> groupedNorm(Node &n, int64_t groups, bool perGroup) {
     if (!perGroup || n.shapeOf(vector)[0] == type.getShape()[1])
       return perChannel(n, vector, type.getRank());
     int64_t each = type.getShape()[1] / groups;
-    Value table = n.finish("nn.expand", n.reshape(vector, {groups, 1}), RankedTensorType::get({groups, each}, n.elementOf(vector)), {});
+    Value table = n.finish("nn.expand", n.reshape(vector, {groups, 1}),
+                           RankedTensorType::get({groups, each}, n.elementOf(vector)), {});
     return perChannel(n, n.reshape(table, {groups * each}), type.getRank());
   };
   return one(n.binary("add", n.binary("mul", y, spread(n.in(1))), spread(n.in(2))));
@@ -157,12 +163,14 @@ static FailureOr<Values> lrn(Node &n) {
   int64_t inner = type.getNumElements() / std::max<int64_t>(1, type.getShape()[0] * channels);
   // Sliding over channels is pooling over an axis of [N, 1, C, inner].
   Value squares = n.reshape(n.binary("mul", x, x), {type.getShape()[0], 1, channels, inner});
-  Value sums = n.make<nn::PoolOp>(squares, {n.word("kind", "sum"), n.word("layout", "channels_first"), n.attr("kernel", {size, 1}), n.attr("strides", {1, 1}),
-                                            n.attr("dilations", {1, 1}), n.attr("low", {(size - 1) / 2, 0}), n.attr("high", {size / 2, 0}),
-                                            n.flag("ceil", false), n.flag("count_include_pad", true)});
+  Value sums = n.make<nn::PoolOp>(
+      squares, {n.word("kind", "sum"), n.word("layout", "channels_first"), n.attr("kernel", {size, 1}),
+                n.attr("strides", {1, 1}), n.attr("dilations", {1, 1}), n.attr("low", {(size - 1) / 2, 0}),
+                n.attr("high", {size / 2, 0}), n.flag("ceil", false), n.flag("count_include_pad", true)});
   Type element = type.getElementType();
-  Value base = n.binary("add", n.binary("mul", n.reshape(sums, type.getShape()), n.number(element, n.getFloat("alpha", 1e-4) / size)),
-                        n.number(element, n.getFloat("bias", 1)));
+  Value base = n.binary(
+      "add", n.binary("mul", n.reshape(sums, type.getShape()), n.number(element, n.getFloat("alpha", 1e-4) / size)),
+      n.number(element, n.getFloat("bias", 1)));
   return one(n.binary("div", x, n.binary("pow", base, n.number(element, n.getFloat("beta", 0.75)))));
 }
 

@@ -42,7 +42,8 @@ bool checkNode(const onnx::NodeProto &node, int opset, std::string &why) {
   if (!schema)
     return true;
   if (schema->deprecated()) {
-    why = "operator " + node.op_type() + " was removed from the standard at opset " + std::to_string(schema->since_version());
+    why = "operator " + node.op_type() + " was removed from the standard at opset " +
+          std::to_string(schema->since_version());
     return false;
   }
   try {

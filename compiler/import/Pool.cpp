@@ -8,9 +8,10 @@ using namespace mlir;
 namespace tegula {
 
 static Value makePool(Node &n, StringRef kind, Value x, const Windows &w, bool countPad) {
-  return n.make<nn::PoolOp>(x, {n.word("kind", kind), n.word("layout", "channels_first"), n.attr("kernel", w.kernel), n.attr("strides", w.strides),
-                                n.attr("dilations", w.dilations), n.attr("low", w.low), n.attr("high", w.high),
-                                n.flag("ceil", n.getInt("ceil_mode", 0)), n.flag("count_include_pad", countPad)});
+  return n.make<nn::PoolOp>(x, {n.word("kind", kind), n.word("layout", "channels_first"), n.attr("kernel", w.kernel),
+                                n.attr("strides", w.strides), n.attr("dilations", w.dilations), n.attr("low", w.low),
+                                n.attr("high", w.high), n.flag("ceil", n.getInt("ceil_mode", 0)),
+                                n.flag("count_include_pad", countPad)});
 }
 
 static FailureOr<Windows> windowsOf(Node &n) {
@@ -26,9 +27,10 @@ static FailureOr<Values> maxPool(Node &n) {
     return failure();
   Values results{makePool(n, "max", n.in(0), *w, false)};
   if (n.wantsOutput(1))
-    results.push_back(n.make<nn::MaxPoolIndicesOp>(n.in(0), {n.attr("kernel", w->kernel), n.attr("strides", w->strides), n.attr("dilations", w->dilations),
-                                                             n.attr("low", w->low), n.attr("high", w->high), n.flag("ceil", n.getInt("ceil_mode", 0)),
-                                                             n.flag("column_major", n.getInt("storage_order", 0))}));
+    results.push_back(n.make<nn::MaxPoolIndicesOp>(
+        n.in(0), {n.attr("kernel", w->kernel), n.attr("strides", w->strides), n.attr("dilations", w->dilations),
+                  n.attr("low", w->low), n.attr("high", w->high), n.flag("ceil", n.getInt("ceil_mode", 0)),
+                  n.flag("column_major", n.getInt("storage_order", 0))}));
   if (llvm::is_contained(results, Value()))
     return failure();
   return results;
@@ -59,12 +61,17 @@ static FailureOr<Values> lpPool(Node &n) {
   return one(powerMean(n, n.getInt("p", 2), n.in(0), [&](Value v) { return v ? makePool(n, "sum", v, *w, true) : v; }));
 }
 
-static Ints spatialAxes(Node &n) { return llvm::to_vector(llvm::seq<int64_t>(2, std::max<int64_t>(2, n.rankOf(n.in(0))))); }
+static Ints spatialAxes(Node &n) {
+  return llvm::to_vector(llvm::seq<int64_t>(2, std::max<int64_t>(2, n.rankOf(n.in(0)))));
+}
 
-static FailureOr<Values> globalPool(Node &n, StringRef kind) { return one(n.reduce(kind, n.in(0), spatialAxes(n), true)); }
+static FailureOr<Values> globalPool(Node &n, StringRef kind) {
+  return one(n.reduce(kind, n.in(0), spatialAxes(n), true));
+}
 
 static FailureOr<Values> globalLpPool(Node &n) {
-  return one(powerMean(n, n.getInt("p", 2), n.in(0), [&](Value v) { return n.reduce("sum", v, spatialAxes(n), true); }));
+  return one(
+      powerMean(n, n.getInt("p", 2), n.in(0), [&](Value v) { return n.reduce("sum", v, spatialAxes(n), true); }));
 }
 
 ArrayRef<Row> poolRows() {

@@ -1,4 +1,5 @@
-//===- Recurrent.cpp - rows of LSTM, GRU and RNN --------------------------------------------------------------------===//
+//===- Recurrent.cpp - rows of LSTM, GRU and RNN
+//--------------------------------------------------------------------===//
 
 #include "tegula/compiler/import/GraphImporter.h"
 
@@ -32,14 +33,28 @@ static FailureOr<Activations> activationsOf(Node &n, int64_t direction, ArrayRef
   for (size_t i = 0; i < (direction + 1) * count; ++i) {
     std::string lower = StringRef(names[i]).lower();
     StringRef kind = llvm::StringSwitch<StringRef>(lower)
-                         .Case("relu", "relu").Case("tanh", "tanh").Case("sigmoid", "sigmoid").Case("affine", "affine")
-                         .Case("leakyrelu", "leaky_relu").Case("thresholdedrelu", "thresholded_relu").Case("scaledtanh", "scaled_tanh")
-                         .Case("hardsigmoid", "hard_sigmoid").Case("elu", "elu").Case("softsign", "softsign").Case("softplus", "softplus")
+                         .Case("relu", "relu")
+                         .Case("tanh", "tanh")
+                         .Case("sigmoid", "sigmoid")
+                         .Case("affine", "affine")
+                         .Case("leakyrelu", "leaky_relu")
+                         .Case("thresholdedrelu", "thresholded_relu")
+                         .Case("scaledtanh", "scaled_tanh")
+                         .Case("hardsigmoid", "hard_sigmoid")
+                         .Case("elu", "elu")
+                         .Case("softsign", "softsign")
+                         .Case("softplus", "softplus")
                          .Default("");
     if (kind.empty())
       return n.refuse("T0102", "activation " + names[i] + " is not supported");
-    double alpha = kind == "leaky_relu" ? 0.01 : kind == "hard_sigmoid" ? 0.2 : 1.0, beta = kind == "hard_sigmoid" ? 0.5 : kind == "affine" ? 0 : 1.0;
-    bool usesAlpha = llvm::is_contained({"affine", "leaky_relu", "thresholded_relu", "scaled_tanh", "hard_sigmoid", "elu"}, kind);
+    double alpha = kind == "leaky_relu"     ? 0.01
+                   : kind == "hard_sigmoid" ? 0.2
+                                            : 1.0,
+           beta = kind == "hard_sigmoid" ? 0.5
+                  : kind == "affine"     ? 0
+                                         : 1.0;
+    bool usesAlpha =
+        llvm::is_contained({"affine", "leaky_relu", "thresholded_relu", "scaled_tanh", "hard_sigmoid", "elu"}, kind);
     bool usesBeta = llvm::is_contained({"affine", "scaled_tanh", "hard_sigmoid"}, kind);
     if (usesAlpha && nextAlpha < alphas.size())
       alpha = alphas[nextAlpha++];
@@ -72,8 +87,11 @@ static FailureOr<Values> recurrent(Node &n, StringRef kind, int64_t gates, Array
   int64_t directions = direction == "bidirectional" ? 2 : 1, hidden = n.shapeOf(r)[2];
   int64_t steps = n.shapeOf(x)[0], batch = n.shapeOf(x)[1];
   if (n.shapeOf(w)[0] != directions || n.shapeOf(w)[1] != gates * hidden || ShapedType::isDynamic(hidden))
-    return n.refuse("T0202", "the weights do not fit " + Twine(directions) + " directions of " + Twine(hidden) + " hidden units");
-  auto state = [&](size_t index) { return isBatchFirst && n.has(index) ? n.transpose(n.in(index), {1, 0, 2}) : n.in(index); };
+    return n.refuse("T0202", "the weights do not fit " + Twine(directions) + " directions of " + Twine(hidden) +
+                                 " hidden units");
+  auto state = [&](size_t index) {
+    return isBatchFirst && n.has(index) ? n.transpose(n.in(index), {1, 0, 2}) : n.in(index);
+  };
   Value h0 = state(5), c0 = kind == "lstm" ? state(6) : Value(), peephole = kind == "lstm" ? n.in(7) : Value();
   SmallVector<Value> ys, hs, cs;
   for (int64_t d = 0; d < directions; ++d) {
@@ -88,14 +106,15 @@ static FailureOr<Values> recurrent(Node &n, StringRef kind, int64_t gates, Array
     }
     Type element = n.elementOf(x);
     auto stateType = RankedTensorType::get({batch, hidden}, element);
-    SmallVector<Value> optional{bias, rbias, n.has(4) ? n.cast(n.in(4), n.b.getI32Type()) : Value(), pick(n, h0, d), pick(n, c0, d), pick(n, peephole, d)};
+    SmallVector<Value> optional{bias,           rbias,          n.has(4) ? n.cast(n.in(4), n.b.getI32Type()) : Value(),
+                                pick(n, h0, d), pick(n, c0, d), pick(n, peephole, d)};
     auto op = nn::RecurrentOp::create(
-        n.b, n.loc, RankedTensorType::get({steps, batch, hidden}, element), stateType, stateType, n.b.getStringAttr(kind), x,
-        n.transpose(pick(n, w, d), {1, 0}), n.transpose(pick(n, r, d), {1, 0}), optional[0], optional[1], optional[2], optional[3],
-        optional[4], optional[5], n.b.getStrArrayAttr(activations->kinds), n.b.getDenseF64ArrayAttr(activations->alpha),
-        n.b.getDenseF64ArrayAttr(activations->beta), n.b.getF64FloatAttr(n.getFloat("clip", 0)),
-        n.b.getBoolAttr(direction == "reverse" || d == 1), n.b.getBoolAttr(n.getInt("linear_before_reset", 0)),
-        n.b.getBoolAttr(n.getInt("input_forget", 0)));
+        n.b, n.loc, RankedTensorType::get({steps, batch, hidden}, element), stateType, stateType,
+        n.b.getStringAttr(kind), x, n.transpose(pick(n, w, d), {1, 0}), n.transpose(pick(n, r, d), {1, 0}), optional[0],
+        optional[1], optional[2], optional[3], optional[4], optional[5], n.b.getStrArrayAttr(activations->kinds),
+        n.b.getDenseF64ArrayAttr(activations->alpha), n.b.getDenseF64ArrayAttr(activations->beta),
+        n.b.getF64FloatAttr(n.getFloat("clip", 0)), n.b.getBoolAttr(direction == "reverse" || d == 1),
+        n.b.getBoolAttr(n.getInt("linear_before_reset", 0)), n.b.getBoolAttr(n.getInt("input_forget", 0)));
     ys.push_back(op.getY());
     hs.push_back(op.getH());
     cs.push_back(op.getC());

@@ -34,7 +34,8 @@ static FailureOr<Ints> reducedAxes(Node &n, int sinceInput) {
 }
 
 /// before(x) reduced by `kind`, then after(y).
-static FailureOr<Values> reduction(Node &n, StringRef kind, int sinceInput, StringRef before = "", StringRef after = "") {
+static FailureOr<Values> reduction(Node &n, StringRef kind, int sinceInput, StringRef before = "",
+                                   StringRef after = "") {
   FailureOr<Ints> axes = reducedAxes(n, sinceInput);
   if (failed(axes))
     return failure();
@@ -78,7 +79,8 @@ static FailureOr<Values> argReduce(Node &n, StringRef kind) {
   FailureOr<int64_t> axis = n.axis(n.getInt("axis", 0), n.rankOf(n.in(0)));
   if (failed(axis))
     return failure();
-  return one(n.make<nn::ArgReduceOp>(n.in(0), {n.word("kind", kind), n.attr("axis", *axis), n.flag("keepdims", n.getInt("keepdims", 1)),
+  return one(n.make<nn::ArgReduceOp>(n.in(0), {n.word("kind", kind), n.attr("axis", *axis),
+                                               n.flag("keepdims", n.getInt("keepdims", 1)),
                                                n.flag("select_last", n.getInt("select_last_index", 0))}));
 }
 
@@ -89,8 +91,9 @@ static FailureOr<Values> cumulate(Node &n, StringRef kind) {
   FailureOr<int64_t> axis = n.axis((*given)[0], n.rankOf(n.in(0)));
   if (failed(axis))
     return failure();
-  return one(n.finish("nn.cumulate", n.in(0), n.in(0).getType(), {n.word("kind", kind), n.attr("axis", *axis), n.flag("exclusive", n.getInt("exclusive", 0)),
-                                                                  n.flag("reverse", n.getInt("reverse", 0))}));
+  return one(n.finish("nn.cumulate", n.in(0), n.in(0).getType(),
+                      {n.word("kind", kind), n.attr("axis", *axis), n.flag("exclusive", n.getInt("exclusive", 0)),
+                       n.flag("reverse", n.getInt("reverse", 0))}));
 }
 
 /// Max and Min of booleans are any and all.

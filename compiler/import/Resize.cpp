@@ -1,4 +1,5 @@
-//===- Resize.cpp - rows of interpolation and of branches -------------------------------------------------------------===//
+//===- Resize.cpp - rows of interpolation and of branches
+//-------------------------------------------------------------===//
 
 #include "tegula/compiler/import/GraphImporter.h"
 
@@ -9,8 +10,8 @@ using namespace mlir;
 namespace tegula {
 
 /// Scales and extents for all axes, from scales or sizes given for `axes`.
-static FailureOr<Values> makeResize(Node &n, std::optional<SmallVector<double>> scales, std::optional<Ints> sizes, StringRef coordinate,
-                                    StringRef nearest) {
+static FailureOr<Values> makeResize(Node &n, std::optional<SmallVector<double>> scales, std::optional<Ints> sizes,
+                                    StringRef coordinate, StringRef nearest) {
   Value x = n.in(0);
   auto type = n.typeOf(x);
   int64_t rank = type.getRank();
@@ -55,8 +56,10 @@ static FailureOr<Values> makeResize(Node &n, std::optional<SmallVector<double>> 
       roi[rank + axis] = (*given)[i + axes.size()];
     }
   }
-  auto op = nn::ResizeOp::create(n.b, n.loc, RankedTensorType::get(shape, type.getElementType()), x, n.getString("mode", "nearest"), coordinate, nearest, all,
-                                 roi, llvm::APFloat(n.getFloat("cubic_coeff_a", -0.75)), llvm::APFloat(n.getFloat("extrapolation_value", 0)),
+  auto op = nn::ResizeOp::create(n.b, n.loc, RankedTensorType::get(shape, type.getElementType()), x,
+                                 n.getString("mode", "nearest"), coordinate, nearest, all, roi,
+                                 llvm::APFloat(n.getFloat("cubic_coeff_a", -0.75)),
+                                 llvm::APFloat(n.getFloat("extrapolation_value", 0)),
                                  (bool)n.getInt("exclude_outside", 0), (bool)n.getInt("antialias", 0));
   return one(op.getY());
 }
@@ -72,7 +75,8 @@ static FailureOr<Values> resize(Node &n) {
     scales = n.constFloats(n.in(2));
   if (scales && scales->empty())
     scales = std::nullopt;
-  return makeResize(n, scales, sizes, n.getString("coordinate_transformation_mode", "half_pixel"), n.getString("nearest_mode", "round_prefer_floor"));
+  return makeResize(n, scales, sizes, n.getString("coordinate_transformation_mode", "half_pixel"),
+                    n.getString("nearest_mode", "round_prefer_floor"));
 }
 
 static FailureOr<Values> upsample(Node &n) {
@@ -84,7 +88,8 @@ static FailureOr<Values> upsample(Node &n) {
 static FailureOr<Values> ifOp(Node &n) {
   auto condition = n.constInts(n.in(0));
   if (!condition)
-    return n.refuse("T0102", "If with a condition known only at run time is not supported", "fix the input shapes with --shape or --dim");
+    return n.refuse("T0102", "If with a condition known only at run time is not supported",
+                    "fix the input shapes with --shape or --dim");
   const onnx::AttributeProto *branch = n.attribute((*condition)[0] ? "then_branch" : "else_branch");
   if (!branch)
     return n.refuse("T0201", "a branch is missing");

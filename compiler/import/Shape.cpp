@@ -115,7 +115,8 @@ static FailureOr<Values> reshapeOp(Node &n) {
     shape[minus] = ShapedType::kDynamic;
     if (othersKnown && type.hasStaticShape()) {
       if (known == 0 || type.getNumElements() % known)
-        return n.refuse("T0202", "cannot reshape " + Twine(type.getNumElements()) + " elements to multiples of " + Twine(known));
+        return n.refuse("T0202",
+                        "cannot reshape " + Twine(type.getNumElements()) + " elements to multiples of " + Twine(known));
       shape[minus] = type.getNumElements() / known;
     }
   }
@@ -303,9 +304,11 @@ static FailureOr<Values> tile(Node &n) {
   Ints shape;
   for (auto [axis, extent] : llvm::enumerate(n.shapeOf(x))) {
     int64_t count = repeats && axis < repeats->size() ? (*repeats)[axis] : ShapedType::kDynamic;
-    shape.push_back(ShapedType::isDynamic(count) || ShapedType::isDynamic(extent) ? ShapedType::kDynamic : count * extent);
+    shape.push_back(ShapedType::isDynamic(count) || ShapedType::isDynamic(extent) ? ShapedType::kDynamic
+                                                                                  : count * extent);
   }
-  return one(n.finish("nn.tile", {x, n.cast(n.in(1), n.b.getI64Type())}, RankedTensorType::get(shape, n.elementOf(x)), {}));
+  return one(
+      n.finish("nn.tile", {x, n.cast(n.in(1), n.b.getI64Type())}, RankedTensorType::get(shape, n.elementOf(x)), {}));
 }
 
 static FailureOr<Values> concat(Node &n) {
@@ -370,7 +373,8 @@ static FailureOr<Values> slice(Node &n) {
   bool isStatic = starts && ends && (steps || !n.has(4));
   for (int64_t axis : *axes)
     isStatic &= !ShapedType::isDynamic(n.shapeOf(x)[axis]);
-  if (isStatic && (starts->size() != axes->size() || ends->size() != axes->size() || (steps && steps->size() != axes->size())))
+  if (isStatic &&
+      (starts->size() != axes->size() || ends->size() != axes->size() || (steps && steps->size() != axes->size())))
     return n.refuse("T0201", "starts, ends, axes and steps have different lengths");
   if (isStatic) {
     Ints first(rank, 0), sizes(rank, -1), stride(rank, 1);
@@ -403,7 +407,8 @@ static FailureOr<Values> slice(Node &n) {
                               n.opset < 10 ? n.ints(*ends) : n.cast(n.in(2), i64)};
   if (n.has(4))
     operands.push_back(n.cast(n.in(4), i64));
-  return one(n.finish("nn.dynamic_slice", operands, RankedTensorType::get(shape, n.elementOf(x)), n.attr("axes", *axes)));
+  return one(
+      n.finish("nn.dynamic_slice", operands, RankedTensorType::get(shape, n.elementOf(x)), n.attr("axes", *axes)));
 }
 
 static FailureOr<Values> pad(Node &n) {
@@ -458,7 +463,8 @@ static FailureOr<Values> depthToSpace(Node &n) {
     return n.refuse("T0102", "needs a static [N, C, H, W] with C divisible by the squared block size");
   int64_t c = s[1] / (size * size);
   bool isCrd = n.getString("mode", "DCR") == "CRD";
-  Value blocks = isCrd ? n.reshape(x, {s[0], c, size, size, s[2], s[3]}) : n.reshape(x, {s[0], size, size, c, s[2], s[3]});
+  Value blocks =
+      isCrd ? n.reshape(x, {s[0], c, size, size, s[2], s[3]}) : n.reshape(x, {s[0], size, size, c, s[2], s[3]});
   Value moved = isCrd ? n.transpose(blocks, {0, 1, 4, 2, 5, 3}) : n.transpose(blocks, {0, 3, 4, 1, 5, 2});
   return one(n.reshape(moved, {s[0], c, s[2] * size, s[3] * size}));
 }
@@ -514,11 +520,26 @@ static FailureOr<Values> trilu(Node &n) {
 
 ArrayRef<Row> shapeRows() {
   static const Row rows[] = {
-      {"Constant", 1, constantOp}, {"ConstantOfShape", 9, constantOfShape}, {"Shape", 1, shapeOp}, {"Size", 1, sizeOp},
-      {"Reshape", 1, reshapeOp},   {"Flatten", 1, flatten},   {"Squeeze", 1, squeeze},       {"Unsqueeze", 1, unsqueeze},
-      {"Transpose", 1, transposeOp}, {"Expand", 8, expand},   {"Tile", 6, tile},             {"Concat", 4, concat},
-      {"Split", 2, split},         {"Slice", 1, slice},       {"Pad", 2, pad},               {"DepthToSpace", 1, depthToSpace},
-      {"SpaceToDepth", 1, spaceToDepth}, {"Range", 11, range}, {"EyeLike", 9, eyeLike},      {"Trilu", 14, trilu},
+      {"Constant", 1, constantOp},
+      {"ConstantOfShape", 9, constantOfShape},
+      {"Shape", 1, shapeOp},
+      {"Size", 1, sizeOp},
+      {"Reshape", 1, reshapeOp},
+      {"Flatten", 1, flatten},
+      {"Squeeze", 1, squeeze},
+      {"Unsqueeze", 1, unsqueeze},
+      {"Transpose", 1, transposeOp},
+      {"Expand", 8, expand},
+      {"Tile", 6, tile},
+      {"Concat", 4, concat},
+      {"Split", 2, split},
+      {"Slice", 1, slice},
+      {"Pad", 2, pad},
+      {"DepthToSpace", 1, depthToSpace},
+      {"SpaceToDepth", 1, spaceToDepth},
+      {"Range", 11, range},
+      {"EyeLike", 9, eyeLike},
+      {"Trilu", 14, trilu},
   };
   return rows;
 }

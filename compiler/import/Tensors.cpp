@@ -43,7 +43,8 @@ static ElementsAttr attributeOf(RankedTensorType type, std::string &&data, Strin
   }
   auto *holder = new std::string(std::move(data));
   if (reinterpret_cast<uintptr_t>(holder->data()) % 16 != 0) {
-    AsmResourceBlob blob = HeapAsmResourceBlob::allocateAndCopyWithAlign(ArrayRef<char>(holder->data(), holder->size()), 64);
+    AsmResourceBlob blob =
+        HeapAsmResourceBlob::allocateAndCopyWithAlign(ArrayRef<char>(holder->data(), holder->size()), 64);
     delete holder;
     return DenseResourceElementsAttr::get(type, name, std::move(blob));
   }
@@ -107,8 +108,8 @@ ElementsAttr GraphImporter::externalTensor(const onnx::TensorProto &proto, Ranke
     return refuse(why);
   uint64_t size = 0;
   if (llvm::sys::fs::file_size(full, size) || offset > size || bytes > size - offset)
-    return refuse("external data file '" + location + "' has " + Twine(size) + " bytes, but " + Twine(bytes) + " from " +
-                  Twine(offset) + " are needed");
+    return refuse("external data file '" + location + "' has " + Twine(size) + " bytes, but " + Twine(bytes) +
+                  " from " + Twine(offset) + " are needed");
   auto buffer = llvm::MemoryBuffer::getFileSlice(full, bytes, offset);
   if (!buffer)
     return refuse("external data file '" + location + "' cannot be read");
@@ -122,7 +123,8 @@ ElementsAttr GraphImporter::tensor(const onnx::TensorProto &proto, Location loc)
   };
   Type element = elementType(proto.data_type());
   if (!element)
-    return refuse("T0102", "element type " + onnx::TensorProto::DataType_Name((onnx::TensorProto::DataType)proto.data_type()) +
+    return refuse("T0102", "element type " +
+                               onnx::TensorProto::DataType_Name((onnx::TensorProto::DataType)proto.data_type()) +
                                " is not supported");
   int64_t elements = 1;
   Ints shape;
@@ -142,7 +144,8 @@ ElementsAttr GraphImporter::tensor(const onnx::TensorProto &proto, Location loc)
   std::string data = proto.has_raw_data() ? std::move(*const_cast<onnx::TensorProto &>(proto).mutable_raw_data())
                                           : typedBytes(proto, bytes);
   if ((int64_t)data.size() != elements * bytes)
-    return refuse("T0201", "has " + Twine(data.size()) + " bytes of data, but its shape needs " + Twine(elements * bytes));
+    return refuse("T0201",
+                  "has " + Twine(data.size()) + " bytes of data, but its shape needs " + Twine(elements * bytes));
   // Shape inference may read small values; they stay.
   if (proto.has_raw_data() && elements <= nn::kSmallElements)
     *const_cast<onnx::TensorProto &>(proto).mutable_raw_data() = data;

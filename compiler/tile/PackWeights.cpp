@@ -101,9 +101,9 @@ struct PackWeights : impl::PackWeightsBase<PackWeights> {
     SmallVector<int64_t> order{last};
     llvm::append_range(order, llvm::seq<int64_t>(0, last));
     SmallVector<OpFoldResult> tiles{builder.getIndexAttr(width)};
-    Value unpacked = linalg::UnPackOp::create(builder, constant.getLoc(), packed, destination,
-                                              ArrayRef<int64_t>{last}, tiles, order)
-                         ->getResult(0);
+    Value unpacked =
+        linalg::UnPackOp::create(builder, constant.getLoc(), packed, destination, ArrayRef<int64_t>{last}, tiles, order)
+            ->getResult(0);
     operand.set(unpacked);
     ++this->packed;
   }

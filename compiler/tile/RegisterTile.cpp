@@ -220,7 +220,8 @@ Value RegisterTile::evaluate(linalg::GenericOp op, ArrayRef<Value> arguments, in
       if (isVector()) {
         Value splat = toVector(at);
         if ((int64_t)index.getDim() == vectorLoop)
-          splat = arith::AddIOp::create(b, loc, splat, vector::StepOp::create(b, loc, cast<VectorType>(splat.getType())));
+          splat =
+              arith::AddIOp::create(b, loc, splat, vector::StepOp::create(b, loc, cast<VectorType>(splat.getType())));
         at = splat;
       }
       mapping.map(index.getResult(), at);
@@ -313,8 +314,9 @@ Value RegisterTile::readOperand(linalg::GenericOp op, OpOperand &operand, int64_
       Type element = getElementTypeOrSelf(source.getType());
       Value padding = arith::ConstantOp::create(b, loc, b.getZeroAttr(element));
       auto identity = AffineMap::getMinorIdentityMap(indices.size(), 1, b.getContext());
-      result = vector::TransferReadOp::create(b, loc, VectorType::get({lanes}, element), source, indices,
-                                              AffineMapAttr::get(identity), padding, mask(v), b.getBoolArrayAttr({true}));
+      result =
+          vector::TransferReadOp::create(b, loc, VectorType::get({lanes}, element), source, indices,
+                                         AffineMapAttr::get(identity), padding, mask(v), b.getBoolArrayAttr({true}));
     }
   }
   return loaded[{&operand, keyU, keyV}] = result;

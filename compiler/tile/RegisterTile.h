@@ -37,8 +37,8 @@ bool canVectorize(mlir::linalg::GenericOp op, int64_t vectorLoop);
 
 class RegisterTile {
 public:
-  /// `ranges` has one entry per parallel loop of `root` in loop order (iterators: all parallel loops first). `target` is the tensor that
-  /// the tile is written to, at (loop index - origin) per result axis.
+  /// `ranges` has one entry per parallel loop of `root` in loop order (iterators: all parallel loops first). `target`
+  /// is the tensor that the tile is written to, at (loop index - origin) per result axis.
   RegisterTile(mlir::OpBuilder &builder, mlir::linalg::GenericOp root, mlir::linalg::GenericOp epilogue,
                tgl::PlanAttr plan, llvm::ArrayRef<LoopRange> ranges, llvm::ArrayRef<mlir::Value> origin);
 

@@ -5,7 +5,8 @@
 //
 //   linalg.generic (d0, d1) ins(%x : tensor<8x4xf32>) {exp}  ->  (d0) ins(collapse_shape %x : tensor<32xf32>) {exp}
 //
-// Needs: linalg on tensors. Leaves: generics with the result map (d0, ..., dn), fills that start reductions. Idempotent.
+// Needs: linalg on tensors. Leaves: generics with the result map (d0, ..., dn), fills that start reductions.
+// Idempotent.
 //===----------------------------------------------------------------------===//
 
 #include "tegula/compiler/tile/Passes.h"

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "tegula/dialects/nn/Nn.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "tegula/dialects/nn/Nn.h"
 #include "llvm/ADT/MapVector.h"
 
 using namespace mlir;

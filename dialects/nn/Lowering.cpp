@@ -192,8 +192,9 @@ Value B::cast(Value x, Type to, bool fromUnsigned, bool toUnsigned) {
   if (fromFloat) {
     // Through a wider integer, so that values outside a narrow type wrap as they do elsewhere.
     Type wide = b.getIntegerType(std::max(64u, toWidth));
-    Value whole = toUnsigned && toWidth == 64 ? Value(arith::FPToUIOp::create(b, loc, wide, x))
-                                              : Value(arith::FPToSIOp::create(b, loc, toWidth < 32 || toUnsigned ? wide : to, x));
+    Value whole = toUnsigned && toWidth == 64
+                      ? Value(arith::FPToUIOp::create(b, loc, wide, x))
+                      : Value(arith::FPToSIOp::create(b, loc, toWidth < 32 || toUnsigned ? wide : to, x));
     return cast(whole, to);
   }
   unsigned fromWidth = from.getIntOrFloatBitWidth();
@@ -239,8 +240,8 @@ Value B::fill(Value scalar, ArrayRef<OpFoldResult> shape) {
   return linalg::FillOp::create(b, loc, scalar, empty(shape, scalar.getType())).getResult(0);
 }
 
-Value B::generic(ArrayRef<Value> inputs, Value init, ArrayRef<AffineMap> maps,
-                 ArrayRef<utils::IteratorType> iterators, Body body) {
+Value B::generic(ArrayRef<Value> inputs, Value init, ArrayRef<AffineMap> maps, ArrayRef<utils::IteratorType> iterators,
+                 Body body) {
   auto op = linalg::GenericOp::create(b, loc, init.getType(), inputs, init, maps, iterators,
                                       [&](OpBuilder &nested, Location, ValueRange args) {
                                         OpBuilder::InsertionGuard guard(b);
@@ -359,8 +360,8 @@ Value B::reshape(Value tensor, ArrayRef<OpFoldResult> shape) {
   SmallVector<Value> sizes;
   for (OpFoldResult size : shape)
     sizes.push_back(fromIndex(asValue(size), b.getI64Type()));
-  Value shapeTensor = tensor::FromElementsOp::create(
-      b, loc, RankedTensorType::get({(int64_t)sizes.size()}, b.getI64Type()), sizes);
+  Value shapeTensor =
+      tensor::FromElementsOp::create(b, loc, RankedTensorType::get({(int64_t)sizes.size()}, b.getI64Type()), sizes);
   return tensor::ReshapeOp::create(b, loc, target, tensor, shapeTensor);
 }
 

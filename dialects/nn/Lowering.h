@@ -1,7 +1,7 @@
 //===- Lowering.h - builder that nn ops lower themselves with --------------===//
 //
-// `LoweringBuilder` keeps an insertion point and a location and offers scalar arithmetic that looks at the element type,
-// and the few tensor forms that every lowering uses: `generic`, `generate`, `fill`, `loop`.
+// `LoweringBuilder` keeps an insertion point and a location and offers scalar arithmetic that looks at the element
+// type, and the few tensor forms that every lowering uses: `generic`, `generate`, `fill`, `loop`.
 //
 // Lowered values are signless: `ui8` becomes `i8`, and booleans are stored as `i8` holding 0 or 1 (so that rows of them
 // vectorise); scalar code sees `i1` between `load` and `store`.
@@ -77,8 +77,8 @@ public:
   Value extract(Value tensor, mlir::ValueRange indices);
   Value empty(llvm::ArrayRef<mlir::OpFoldResult> shape, mlir::Type element);
   Value fill(Value scalar, llvm::ArrayRef<mlir::OpFoldResult> shape);
-  /// linalg.generic with one result; `maps` has one map per input, then the result's; `body` gets the input elements and
-  /// the element of `init`.
+  /// linalg.generic with one result; `maps` has one map per input, then the result's; `body` gets the input elements
+  /// and the element of `init`.
   Value generic(llvm::ArrayRef<Value> inputs, Value init, llvm::ArrayRef<mlir::AffineMap> maps,
                 llvm::ArrayRef<mlir::utils::IteratorType> iterators, Body body);
   /// linalg.generic over all axes of `shape`; input i is read through maps[i].

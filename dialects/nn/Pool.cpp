@@ -1,8 +1,8 @@
 //===- Pool.cpp - windows over spatial axes -------------------------------===//
 
-#include "tegula/dialects/nn/Nn.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "tegula/dialects/nn/Nn.h"
 
 using namespace mlir;
 using namespace tegula::nn;

@@ -177,7 +177,9 @@ FailureOr<SmallVector<Value>> ArgReduceOp::lower(LoweringBuilder &b, ValueRange 
   LoweringBuilder::Shape shape = keptExtents(b, x, {axis});
   // The extreme value, then the first (or last) place that holds it: two reductions of one result each.
   Value best = b.generic({x}, b.fill(b.extreme(element, !isMax, isUnsigned), shape), {all, kept}, iterators,
-                         [&](ArrayRef<Value> e) { return isMax ? b.quickMax(e[0], e[1], isUnsigned) : b.quickMin(e[0], e[1], isUnsigned); });
+                         [&](ArrayRef<Value> e) {
+                           return isMax ? b.quickMax(e[0], e[1], isUnsigned) : b.quickMin(e[0], e[1], isUnsigned);
+                         });
   Type i64 = b.b.getI64Type();
   bool isLast = getSelectLast();
   Value start = b.extreme(i64, !isLast, false);

@@ -7,8 +7,8 @@
 
 namespace tegula {
 
-/// The ONNX node names that a location carries, joined by '+' in order of appearance (four at most, then "..."). Empty when
-/// there is none.
+/// The ONNX node names that a location carries, joined by '+' in order of appearance (four at most, then "..."). Empty
+/// when there is none.
 std::string nodeNameOf(mlir::Location loc);
 
 } // namespace tegula

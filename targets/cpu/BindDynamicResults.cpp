@@ -8,8 +8,8 @@
 // Needs: OutlineUnits. Leaves: an entry without results. Idempotent.
 //===----------------------------------------------------------------------===//
 
-#include "tegula/targets/cpu/Passes.h"
 #include "tegula/compiler/buffer/Passes.h"
+#include "tegula/targets/cpu/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/FunctionCallUtils.h"

@@ -177,14 +177,27 @@ void DescriptorBuilder::add(const llvm::Triple &triple) {
       weightBytes += type.getNumElements() * ((type.getElementTypeBitWidth() + 7) / 8);
     }
   std::string targetText = (target.getTriple() + " " + target.getCpu() + " " + target.getFeatures()).str();
-  llvm::Constant *descriptor = structOf(
-      {number32(1), number32(0), text(symbol), text(targetText), text(requiredFeatures(triple)), text("tegula 0.1.0"),
-       tensorInfos(attr(tgl::kInputs), attr(tgl::kInputTypes)),
-       tensorInfos(attr(tgl::kOutputs), attr(tgl::kOutputTypes)), units, number32(attr(tgl::kInputs).size()),
-       number32(attr(tgl::kOutputs).size()), number32(unitCount), number32(0),
-       number64(workspace ? workspace.getInt() : 0), number64(weightBytes), makeEntry(), runtime("tegula_rt_create"),
-       runtime("tegula_rt_destroy"), runtime("tegula_rt_run"), runtime("tegula_rt_message"),
-       runtime("tegula_rt_profile")});
+  llvm::Constant *descriptor = structOf({number32(1),
+                                         number32(0),
+                                         text(symbol),
+                                         text(targetText),
+                                         text(requiredFeatures(triple)),
+                                         text("tegula 0.1.0"),
+                                         tensorInfos(attr(tgl::kInputs), attr(tgl::kInputTypes)),
+                                         tensorInfos(attr(tgl::kOutputs), attr(tgl::kOutputTypes)),
+                                         units,
+                                         number32(attr(tgl::kInputs).size()),
+                                         number32(attr(tgl::kOutputs).size()),
+                                         number32(unitCount),
+                                         number32(0),
+                                         number64(workspace ? workspace.getInt() : 0),
+                                         number64(weightBytes),
+                                         makeEntry(),
+                                         runtime("tegula_rt_create"),
+                                         runtime("tegula_rt_destroy"),
+                                         runtime("tegula_rt_run"),
+                                         runtime("tegula_rt_message"),
+                                         runtime("tegula_rt_profile")});
   llvm::GlobalVariable *variable = global(descriptor);
   variable->setName(symbol + "__descriptor");
   auto *function = llvm::Function::Create(llvm::FunctionType::get(pointer, false), llvm::GlobalValue::ExternalLinkage,

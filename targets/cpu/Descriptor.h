@@ -9,8 +9,8 @@
 
 namespace tegula::cpu {
 
-/// Adds `SYMBOL_model` with the `tegula_model` it returns, and the entry that unpacks a run's arguments for the compiled
-/// function (`SYMBOL__main`).
+/// Adds `SYMBOL_model` with the `tegula_model` it returns, and the entry that unpacks a run's arguments for the
+/// compiled function (`SYMBOL__main`).
 void addDescriptor(llvm::Module &module, mlir::ModuleOp source, llvm::StringRef symbol, const llvm::Triple &triple);
 
 /// Adds the values of `tgl.constants` as hidden read-only data.

@@ -48,7 +48,8 @@ static std::string kindOf(const CompileOptions &options) {
       .Default("");
 }
 
-/// Copies the entry (part 0) or every `count`-th unit with its thunk into a module of its own; other functions become declarations.
+/// Copies the entry (part 0) or every `count`-th unit with its thunk into a module of its own; other functions become
+/// declarations.
 static OwningOpRef<ModuleOp> extractPart(ModuleOp module, unsigned part, unsigned count) {
   OwningOpRef<ModuleOp> copy = ModuleOp::create(module.getLoc());
   OpBuilder b = OpBuilder::atBlockEnd(copy->getBody());
@@ -177,8 +178,8 @@ static bool buildParts(ModuleOp module, const CompileOptions &options, StringRef
   return true;
 }
 
-static int writeTextForm(std::vector<Part> &parts, StringRef kind, const CompileOptions &options, tgl::TargetAttr target,
-                         std::string &why) {
+static int writeTextForm(std::vector<Part> &parts, StringRef kind, const CompileOptions &options,
+                         tgl::TargetAttr target, std::string &why) {
   std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, options.optLevel, why);
   if (!machine)
     return kind.empty() ? 70 : 2;
@@ -213,9 +214,11 @@ int emitArtifact(ModuleOp module, const CompileOptions &options, std::string &wh
   if (kind == "mlir")
     return writeText(module, options.output, why) ? 0 : 3;
   if (kind == "header")
-    return writeFile(options.output, why, [&](llvm::raw_pwrite_stream &os) { os << headerText(module, symbol); }) ? 0 : 3;
+    return writeFile(options.output, why, [&](llvm::raw_pwrite_stream &os) { os << headerText(module, symbol); }) ? 0
+                                                                                                                  : 3;
   if (!llvm::is_contained({"shared", "obj", "lib", "llvm", "asm"}, kind)) {
-    why = "cannot tell what to write from '" + options.output + "'; use --emit=shared, obj, lib, header, llvm, asm or mlir";
+    why = "cannot tell what to write from '" + options.output +
+          "'; use --emit=shared, obj, lib, header, llvm, asm or mlir";
     return 2;
   }
   auto target = module->getAttrOfType<tgl::TargetAttr>(tgl::kTarget);
@@ -267,9 +270,9 @@ int emitArtifact(ModuleOp module, const CompileOptions &options, std::string &wh
     (void)llvm::sys::fs::remove(output);
     return code;
   }
-  (void)llvm::sys::fs::setPermissions(output, llvm::sys::fs::perms::all_read | llvm::sys::fs::perms::owner_write |
-                                                  (kind == "shared" ? llvm::sys::fs::perms::all_exe
-                                                                    : llvm::sys::fs::perms::no_perms));
+  (void)llvm::sys::fs::setPermissions(
+      output, llvm::sys::fs::perms::all_read | llvm::sys::fs::perms::owner_write |
+                  (kind == "shared" ? llvm::sys::fs::perms::all_exe : llvm::sys::fs::perms::no_perms));
   return moveFile(output, options.output, why) ? 0 : 3;
 }
 

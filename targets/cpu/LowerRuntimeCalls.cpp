@@ -109,8 +109,8 @@ struct LowerRuntimeCalls : impl::LowerRuntimeCallsBase<LowerRuntimeCalls> {
     }
     LLVM::LLVMFuncOp thunk = thunkOf(code, record, sources);
     Type i64 = b.getI64Type(), i32 = b.getI32Type();
-    LLVM::LLVMFuncOp parallel = declare(b, "tegula_rt_parallel", {pointer, pointer, pointer, i64, i32},
-                                        LLVM::LLVMVoidType::get(&getContext()));
+    LLVM::LLVMFuncOp parallel =
+        declare(b, "tegula_rt_parallel", {pointer, pointer, pointer, i64, i32}, LLVM::LLVMVoidType::get(&getContext()));
     Value address = LLVM::AddressOfOp::create(b, loc, thunk);
     Value unit = LLVM::ConstantOp::create(b, loc, call->getAttrOfType<IntegerAttr>(kUnit));
     Value count = call.getArgOperands()[1];

@@ -27,8 +27,8 @@ std::unique_ptr<TargetMachine> createMachine(tgl::TargetAttr target, int optLeve
                           : optLevel == 1 ? CodeGenOptLevel::Less
                           : optLevel == 2 ? CodeGenOptLevel::Default
                                           : CodeGenOptLevel::Aggressive;
-  return std::unique_ptr<TargetMachine>(found->createTargetMachine(triple, target.getCpu(), target.getFeatures(), options,
-                                                                   Reloc::PIC_, std::nullopt, level));
+  return std::unique_ptr<TargetMachine>(found->createTargetMachine(triple, target.getCpu(), target.getFeatures(),
+                                                                   options, Reloc::PIC_, std::nullopt, level));
 }
 
 void optimize(Module &module, TargetMachine &machine, int optLevel) {
@@ -44,7 +44,7 @@ void optimize(Module &module, TargetMachine &machine, int optLevel) {
   }
   PipelineTuningOptions tuning;
   tuning.LoopVectorization = optLevel >= 2;
-  tuning.LoopUnrolling = false;     // register tiles are unrolled as planned; more only costs compile time
+  tuning.LoopUnrolling = false;    // register tiles are unrolled as planned; more only costs compile time
   tuning.SLPVectorization = false; // register tiles are vectors already
   PassBuilder builder(&machine, tuning);
   LoopAnalysisManager loops;

@@ -14,10 +14,10 @@ namespace tegula {
 #define GEN_PASS_REGISTRATION
 #include "tegula/targets/cpu/Passes.h.inc"
 
-constexpr llvm::StringLiteral kUnit = "tgl.unit";         // on a call: index of the unit
-constexpr llvm::StringLiteral kKernel = "tgl.kernel";     // on a function: it is a unit's code
-constexpr llvm::StringLiteral kUnits = "tgl.units";       // on the module: [{node, op, flops, bytes}]
-constexpr llvm::StringLiteral kEntry = "tgl.entry";       // on the entry function
+constexpr llvm::StringLiteral kUnit = "tgl.unit";           // on a call: index of the unit
+constexpr llvm::StringLiteral kKernel = "tgl.kernel";       // on a function: it is a unit's code
+constexpr llvm::StringLiteral kUnits = "tgl.units";         // on the module: [{node, op, flops, bytes}]
+constexpr llvm::StringLiteral kEntry = "tgl.entry";         // on the entry function
 constexpr llvm::StringLiteral kConstants = "tgl.constants"; // on the module: {name = value}
 } // namespace tegula
 #endif

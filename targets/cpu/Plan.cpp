@@ -4,8 +4,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "tegula/targets/cpu/Cpu.h"
 #include "tegula/compiler/tile/RegisterTile.h"
+#include "tegula/targets/cpu/Cpu.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -31,7 +31,8 @@ static double scalarOps(linalg::GenericOp op) {
   return count;
 }
 
-/// Bytes of the operands that change along the unrolled loop but not along the vector loop (the left side of a product).
+/// Bytes of the operands that change along the unrolled loop but not along the vector loop (the left side of a
+/// product).
 static double leftBytes(linalg::GenericOp op, int64_t vectorLoop, ArrayRef<int64_t> extents, unsigned fixedLoop) {
   double bytes = 0;
   for (OpOperand *operand : op.getDpsInputOperands()) {
@@ -63,8 +64,9 @@ namespace {
 class Policy {
 public:
   Policy(linalg::GenericOp root, tgl::TargetAttr target)
-      : root(root), target(target), extents(extentsOf(root)), isStatic(!ShapedType::isDynamicShape(root.getStaticLoopRanges())),
-        parallel(root.getNumParallelLoops()), block(parallel, 0) {}
+      : root(root), target(target), extents(extentsOf(root)),
+        isStatic(!ShapedType::isDynamicShape(root.getStaticLoopRanges())), parallel(root.getNumParallelLoops()),
+        block(parallel, 0) {}
 
   tgl::PlanAttr plan() {
     chooseRegisters();
@@ -122,8 +124,7 @@ private:
     auto split = [&](unsigned loop, int64_t parts) {
       if (block[loop] || parts <= 1)
         return;
-      int64_t size = isStatic ? divisorUpTo(extents[loop], extents[loop] / parts)
-                              : (extents[loop] + parts - 1) / parts;
+      int64_t size = isStatic ? divisorUpTo(extents[loop], extents[loop] / parts) : (extents[loop] + parts - 1) / parts;
       if (size >= extents[loop])
         return;
       block[loop] = size;

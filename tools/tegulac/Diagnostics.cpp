@@ -2,10 +2,10 @@
 
 #include "Diagnostics.h"
 
-#include "tegula/dialects/tgl/NodeName.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Location.h"
 #include "mlir/IR/MLIRContext.h"
+#include "tegula/dialects/tgl/NodeName.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -58,8 +58,13 @@ void DiagnosticPrinter::print(Diagnostic &diagnostic) {
   }
   const char *severity = isError ? "error" : "warning";
   if (isJson) {
-    llvm::json::Object record{{"file", file},   {"node", node}, {"code", code}, {"severity", severity},
-                              {"message", text}, {"notes", llvm::json::Array(notes)}, {"help", llvm::json::Array(helps)}};
+    llvm::json::Object record{{"file", file},
+                              {"node", node},
+                              {"code", code},
+                              {"severity", severity},
+                              {"message", text},
+                              {"notes", llvm::json::Array(notes)},
+                              {"help", llvm::json::Array(helps)}};
     if (line)
       record["index"] = (int64_t)line - 1;
     llvm::errs() << llvm::json::Value(std::move(record)) << "\n";

@@ -7,8 +7,8 @@
 
 namespace tegula {
 
-/// Prints every error and warning of `context` to standard error as CLI.md says: `FILE: node 'N' (#1, Op): error[T0101]: text`,
-/// then `note:` and `help:` lines; or one JSON object a line.
+/// Prints every error and warning of `context` to standard error as CLI.md says: `FILE: node 'N' (#1, Op):
+/// error[T0101]: text`, then `note:` and `help:` lines; or one JSON object a line.
 class DiagnosticPrinter {
 public:
   DiagnosticPrinter(mlir::MLIRContext &context, std::string file, bool isJson);

@@ -63,10 +63,13 @@ bool parseFlags(int argc, char **argv, Request &request, int &exitCode) {
   // LLVM's own options, some with the names of ours, are off the command line while it is parsed; afterwards ours are.
   SmallVector<cl::Option *> foreign = removeOptions();
   cl::opt<std::string> input(cl::Positional, cl::desc("MODEL.onnx"), cl::cat(category));
-  cl::opt<std::string> output("o", cl::desc("Output; its suffix picks the kind (.so .o .a .h .ll .s .mlir)"), cl::value_desc("file"), cl::cat(category));
+  cl::opt<std::string> output("o", cl::desc("Output; its suffix picks the kind (.so .o .a .h .ll .s .mlir)"),
+                              cl::value_desc("file"), cl::cat(category));
   cl::opt<std::string> emit("emit", cl::desc("Form: obj, lib, shared, header, llvm, asm, mlir"), cl::cat(category));
-  cl::opt<std::string> stopAfter("stop-after", cl::desc("Print the text of a stage: import, graph, tile, buffer, emit"), cl::cat(category));
-  cl::opt<std::string> startAfter("start-after", cl::desc("Read the text of a stage instead of ONNX"), cl::cat(category));
+  cl::opt<std::string> stopAfter("stop-after", cl::desc("Print the text of a stage: import, graph, tile, buffer, emit"),
+                                 cl::cat(category));
+  cl::opt<std::string> startAfter("start-after", cl::desc("Read the text of a stage instead of ONNX"),
+                                  cl::cat(category));
   cl::opt<std::string> name("name", cl::desc("Symbol prefix (default: the output's stem)"), cl::cat(category));
   cl::opt<std::string> device("device", cl::desc("Target (default: cpu)"), cl::init("cpu"), cl::cat(category));
   cl::opt<std::string> target("target", cl::desc("LLVM triple (default: the host's)"), cl::cat(category));
@@ -74,17 +77,21 @@ bool parseFlags(int argc, char **argv, Request &request, int &exitCode) {
   cl::opt<std::string> attr("mattr", cl::desc("Features: +a,-b"), cl::cat(category));
   cl::list<std::string> shapes("shape", cl::desc("NAME:1x3x224x224 fixes an input's shape"), cl::cat(category));
   cl::list<std::string> dims("dim", cl::desc("NAME=VALUE fixes a dimension"), cl::cat(category));
-  cl::opt<int> threads("threads", cl::desc("Threads that plans reckon with (default: all cores)"), cl::init(0), cl::cat(category));
-  cl::opt<char> level("O", cl::desc("Optimisation level 0 to 3 (default 2)"), cl::Prefix, cl::init('2'), cl::cat(category));
+  cl::opt<int> threads("threads", cl::desc("Threads that plans reckon with (default: all cores)"), cl::init(0),
+                       cl::cat(category));
+  cl::opt<char> level("O", cl::desc("Optimisation level 0 to 3 (default 2)"), cl::Prefix, cl::init('2'),
+                      cl::cat(category));
   cl::opt<bool> timePasses("time-passes", cl::desc("Time of every pass"), cl::cat(category));
   cl::opt<bool> printIr("print-ir-after-all", cl::desc("IR after every pass"), cl::cat(category));
-  cl::opt<std::string> saveTemps("save-temps", cl::desc("Keep the text of every stage in a folder"), cl::ValueOptional, cl::value_desc("dir"), cl::cat(category));
+  cl::opt<std::string> saveTemps("save-temps", cl::desc("Keep the text of every stage in a folder"), cl::ValueOptional,
+                                 cl::value_desc("dir"), cl::cat(category));
   cl::opt<std::string> progress("progress", cl::desc("auto, plain, none"), cl::init("auto"), cl::cat(category));
   cl::opt<std::string> diagnostics("diagnostics", cl::desc("text, json"), cl::init("text"), cl::cat(category));
-  cl::opt<std::string> supported("supported-ops", cl::desc("List the operators and stop (=json)"), cl::ValueOptional, cl::cat(category));
+  cl::opt<std::string> supported("supported-ops", cl::desc("List the operators and stop (=json)"), cl::ValueOptional,
+                                 cl::cat(category));
   cl::SetVersionPrinter([](raw_ostream &os) { os << "tegulac 0.1.0 (LLVM 22)\n"; });
 
-  auto restore = make_scope_exit([&] {
+  scope_exit restore([&] {
     removeOptions();
     input.removeArgument();
     for (cl::Option *option : foreign)

@@ -13,7 +13,8 @@ struct Request {
   bool isSupportedOps = false; ///< --supported-ops[=json]: print the table and stop
 };
 
-/// Parses the command line. Returns false with an exit code (0 after --help and --version, 2 for a mistake, which it has reported).
+/// Parses the command line. Returns false with an exit code (0 after --help and --version, 2 for a mistake, which it
+/// has reported).
 bool parseFlags(int argc, char **argv, Request &request, int &exitCode);
 
 } // namespace tegula
