@@ -21,6 +21,8 @@ void registerPasses() {
   registerGraphPasses();
   registerTilePasses();
   registerBufferPasses();
+  for (const std::unique_ptr<Target> &target : createTargets())
+    target->registerPasses();
 }
 
 } // namespace tegula

@@ -35,6 +35,9 @@ public:
   virtual tgl::PlanAttr plan(mlir::linalg::GenericOp root, mlir::linalg::GenericOp epilogue,
                              tgl::TargetAttr target) const = 0;
 
+  /// Registers the target's passes by name, for tegula-opt.
+  virtual void registerPasses() const = 0;
+
   /// Adds the target's own passes at the end of a stage.
   virtual void addPasses(Stage stage, mlir::OpPassManager &pm) const = 0;
 

@@ -65,8 +65,11 @@ install_packages() {
 make_environment() {
   local python=/usr/bin/python3
   "$python" -c 'import ensurepip, venv' 2>/dev/null || python=python3
-  rm -rf "$BUILD/venv"
-  "$python" -m venv "$BUILD/venv"
+  # One that works is brought up to date in place: somebody may be using it.
+  if ! "$PYTHON" -m pip --version >/dev/null 2>&1; then
+    rm -rf "$BUILD/venv"
+    "$python" -m venv "$BUILD/venv"
+  fi
   "$PYTHON" -m pip install --disable-pip-version-check --progress-bar off -r "$ROOT/tools/requirements.txt"
 }
 
@@ -75,7 +78,8 @@ build_onnx() {
   local work=$BUILD/deps/onnx-build
   rm -rf "$work"
   mkdir -p "$work/source"
-  "$PYTHON" -m pip download --disable-pip-version-check --progress-bar off --no-deps --no-binary onnx -d "$work" "onnx==$ONNX_VERSION"
+  "$PYTHON" -m pip download --disable-pip-version-check --progress-bar off --no-deps --no-binary onnx -d "$work" \
+    "onnx==$ONNX_VERSION"
   tar -xzf "$work/onnx-$ONNX_VERSION.tar.gz" -C "$work/source" --strip-components=1
   "$BUILD/venv/bin/cmake" -G Ninja -S "$work/source" -B "$work/build" -DCMAKE_BUILD_TYPE=Release \
     -DCMAKE_CXX_FLAGS_RELEASE="-O2 -DNDEBUG" -DCMAKE_CXX_COMPILER=/usr/bin/g++ -DCMAKE_CXX_COMPILER_LAUNCHER=ccache \
@@ -97,8 +101,14 @@ build() {
 }
 
 setup() {
-  local missing key
+  local missing key lock
   mkdir -p "$LOGS" "$BUILD/deps"
+  # One at a time: two would delete each other's work in build/deps.
+  exec {lock}>"$BUILD/deps/lock"
+  if ! flock -n "$lock"; then
+    echo "==> Waiting for another set-up of this folder"
+    flock "$lock"
+  fi
   if ! command -v dpkg-query >/dev/null; then
     echo "error: this is not a Debian system; install the equivalents of: $PACKAGES" >&2
     return 1
@@ -118,6 +128,7 @@ setup() {
     step "ONNX library $ONNX_VERSION" build_onnx
     stamp onnx "$key"
   fi
+  exec {lock}>&-
   echo "==> Set-up is complete"
 }
 

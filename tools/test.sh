@@ -2,8 +2,8 @@
 # The demo, then every test. Ends with the counts of each part and their sum.
 #
 #   tools/test.sh                 everything
-#   tools/test.sh PART...         only these parts, without the demo: format house docs gcc unit lit networks real onnx
-#                                 shared (the build must be there; `tools/demo.sh` makes it)
+#   tools/test.sh PART...         only these parts, without the demo: format house gcc unit lit networks real onnx
+#                                 docs shared (the build must be there; `tools/demo.sh` makes it)
 #
 # Variables as in tools/setup.sh. The logs of the parts are in build/log.
 HERE=$(dirname "${BASH_SOURCE[0]}")
@@ -11,7 +11,7 @@ PARTS=("$@")
 set --
 DEMO=skipped
 if ((${#PARTS[@]} == 0)); then
-  PARTS=(format house docs gcc unit lit networks real onnx shared)
+  PARTS=(format house gcc unit lit networks real onnx docs shared)
   DEMO=passed
   # In a process of its own: a demo that fails must not keep the tests from running.
   "$HERE/demo.sh" || DEMO=failed

@@ -66,6 +66,8 @@ public:
     return cpu::planUnit(root, epilogue, target);
   }
 
+  void registerPasses() const override { registerCpuPasses(); }
+
   void addPasses(Stage stage, mlir::OpPassManager &pm) const override {
     if (stage == Stage::Emit)
       cpu::addLoweringPasses(pm);

@@ -3,7 +3,8 @@
   shared_models.py --out DIR [--only REGEX] [--shared DIR] [--time-limit S]
 
 Tolerance: 1e-3 of the standard deviation of each output. Quantised models and those of 16-bit floats are skipped, as is
-everything where the folder is missing. Each model is compiled and run in a process of its own; its files are removed.
+everything where the folder is missing. Those of real.py are compiled for the shapes of their reference inputs, the others
+as they are, dynamic dimensions included. Each model is compiled and run in a process of its own; its files are removed.
 """
 
 import argparse
@@ -38,8 +39,8 @@ def why_not(entry):
     return ", ".join(sorted({"FLOAT16", "BFLOAT16"} & set(entry["params_by_dtype"]))).lower()
 
 
-def check(path, artifact, reference, inputs, materialize, limit):
-    outputs, compile_s, run_s = compare.compile_and_run(path, artifact, inputs, timeout=limit)
+def check(path, artifact, reference, inputs, materialize, limit, shapes=None):
+    outputs, compile_s, run_s = compare.compile_and_run(path, artifact, inputs, shapes=shapes, timeout=limit)
     errors = materialize.compare(reference, outputs)
     assert errors, "the reference names no output"
     error = max(relative for _, relative in errors.values())
@@ -59,13 +60,14 @@ def stripped(args, name, channel):
 
 
 def real(args, name, channel):
-    """One model of real.py, which has written it to args.out."""
+    """One model of real.py, which has written it to args.out; compiled for the shapes of its reference inputs."""
     materialize = load_module(os.path.join(args.shared, "models", "materialize.py"))
     reference = os.path.join(args.shared, "models", "real", name + ".npz")
     with np.load(reference, allow_pickle=False) as arrays:
         inputs = {key[3:]: arrays[key] for key in arrays.files if key.startswith("in/")}
     path, artifact = os.path.join(args.out, name + ".onnx"), os.path.join(args.out, name + ".so")
-    report(channel, lambda: check(path, artifact, reference, inputs, materialize, args.time_limit))
+    shapes = {key: array.shape for key, array in inputs.items()}
+    report(channel, lambda: check(path, artifact, reference, inputs, materialize, args.time_limit, shapes))
 
 
 def report(channel, run):

@@ -71,7 +71,8 @@ bool parseFlags(int argc, char **argv, Request &request, int &exitCode) {
   cl::opt<std::string> startAfter("start-after", cl::desc("Read the text of a stage instead of ONNX"),
                                   cl::cat(category));
   cl::opt<std::string> name("name", cl::desc("Symbol prefix (default: the output's stem)"), cl::cat(category));
-  cl::opt<std::string> device("device", cl::desc("Target (default: cpu)"), cl::init("cpu"), cl::cat(category));
+  cl::opt<std::string> device("device", cl::desc("Target: a folder under targets/"), cl::init(o.device),
+                              cl::cat(category));
   cl::opt<std::string> target("target", cl::desc("LLVM triple (default: the host's)"), cl::cat(category));
   cl::opt<std::string> cpu("mcpu", cl::desc("CPU name, or native"), cl::cat(category));
   cl::opt<std::string> attr("mattr", cl::desc("Features: +a,-b"), cl::cat(category));
