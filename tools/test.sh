@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The demo, then every test. Ends with the counts of each part and their sum.
 #
-#   tools/test.sh                 everything
+#   tools/test.sh                 the default parts
 #   tools/test.sh PART...         only these parts, without the demo: format house gcc unit lit networks real onnx
 #                                 docs shared (the build must be there; `tools/demo.sh` makes it)
 #
