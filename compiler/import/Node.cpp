@@ -40,7 +40,7 @@ std::optional<SmallVector<double>> Node::getFloats(StringRef name) const {
 
 FailureOr<int64_t> Node::axis(int64_t value, int64_t rank, bool inclusive) {
   int64_t last = inclusive ? rank : rank - 1;
-  int64_t index = value < 0 ? value + (inclusive ? rank + 1 : rank) : value;
+  int64_t index = value < 0 ? value + rank : value;
   if (index < 0 || index > last)
     return refuse("T0202", "axis " + Twine(value) + " is out of range for " + Twine(rank) + " axes");
   return index;
