@@ -1,6 +1,7 @@
 //===- Compile.cpp - from options to an artifact -------------------------------------------===//
 
 #include "tegula/compiler/Pipeline.h"
+#include "tegula/compiler/emit/Header.h"
 #include "tegula/compiler/emit/Output.h"
 #include "tegula/compiler/import/Importer.h"
 
@@ -101,6 +102,8 @@ int compile(const CompileOptions &options, MLIRContext &context) {
     if (last && info.stage == *last)
       return writeText(*module, options.output, why) ? (int)kOk : fail(context, kIoError, why);
   }
+  if (!entryOf(*module))
+    return fail(context, kModelError, "[T0201] no function has tgl.inputs: nothing to emit");
   code = target->emit(*module, options, why);
   return code == kOk ? code : fail(context, code, why);
 }

@@ -26,6 +26,8 @@ std::vector<std::pair<std::string, int>> supportedOperators() {
   std::map<std::string, int> rows;
   for (auto family : kFamilies)
     for (const Row &row : family()) {
+      if (!*row.op) // a kind that no operator is imported as directly
+        continue;
       auto [known, isNew] = rows.try_emplace(row.op, row.since);
       if (!isNew)
         known->second = std::min(known->second, row.since);

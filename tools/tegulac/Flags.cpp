@@ -90,7 +90,8 @@ bool parseFlags(int argc, char **argv, Request &request, int &exitCode) {
   cl::opt<std::string> diagnostics("diagnostics", cl::desc("text, json"), cl::init("text"), cl::cat(category));
   cl::opt<std::string> supported("supported-ops", cl::desc("List the operators and stop (=json)"), cl::ValueOptional,
                                  cl::cat(category));
-  cl::SetVersionPrinter([](raw_ostream &os) { os << "tegulac 0.1.0 (LLVM 22)\n"; });
+  cl::opt<bool> version("version", cl::desc("Print the version and stop"), cl::cat(category));
+  cl::opt<bool> help("help", cl::desc("Print this and stop"), cl::cat(category));
 
   scope_exit restore([&] {
     removeOptions();
@@ -103,6 +104,14 @@ bool parseFlags(int argc, char **argv, Request &request, int &exitCode) {
   if (!cl::ParseCommandLineOptions(argc, argv, "Tegula: ONNX models to native artifacts\n", &stream)) {
     StringRef first = StringRef(errors).split('\n').first;
     return usage(exitCode, first.substr(first.find(": ") == StringRef::npos ? 0 : first.find(": ") + 2));
+  }
+  if (version || help) {
+    if (version)
+      outs() << "tegulac 0.1.0 (LLVM 22)\n";
+    else
+      cl::PrintHelpMessage();
+    exitCode = 0;
+    return false;
   }
   request.isSupportedOps = supported.getNumOccurrences() > 0;
   if (request.isSupportedOps)
