@@ -3,8 +3,8 @@
 //   %a = memref.alloc() : memref<64xf32>          %a = memref.view %arena[%c0][] : memref<?xi8> to memref<64xf32>
 //   %b = memref.alloc() : memref<64xf32>    ->    %b = memref.view %arena[%c256][] : ...
 //
-// Lives are intervals over the ops of the function's body; a buffer allocated inside a loop lives as long as the
-// loop. Offsets: largest first, lowest gap that is free during the whole life (greedy by size, Pisarchyk and Lee,
+// Lives are intervals over the ops of the function in the order of its text, those in branches included; a buffer made
+// or used inside a loop lives as long as the loop. Offsets: largest first, lowest gap that is free during the whole life (greedy by size, Pisarchyk and Lee,
 // "Efficient memory management for deep neural net inference", 2020).
 //
 // Needs: memrefs, no tensors. Leaves: no static memref.alloc. Idempotent.
@@ -77,6 +77,30 @@ static int64_t peakOf(ArrayRef<Buffer> buffers, int64_t end) {
 }
 
 namespace {
+/// Every op's place in the order of the function's text; an op with regions spans what is in them.
+struct Timeline {
+  llvm::DenseMap<Operation *, std::pair<int64_t, int64_t>> spans;
+  int64_t end = 0;
+
+  void number(Block &block) {
+    for (Operation &op : block) {
+      int64_t begin = end++;
+      for (Region &region : op.getRegions())
+        for (Block &inner : region)
+          number(inner);
+      spans[&op] = {begin, end - 1};
+    }
+  }
+  /// When `user` touches a buffer that was made in a block outside: a loop in between touches it all along.
+  std::pair<int64_t, int64_t> touch(Operation *user, Region *home) const {
+    std::pair<int64_t, int64_t> span = spans.lookup(user);
+    for (Operation *op = user->getParentOp(); op && !op->isAncestor(home->getParentOp()); op = op->getParentOp())
+      if (isa<LoopLikeOpInterface>(op))
+        span = spans.lookup(op);
+    return span;
+  }
+};
+
 struct PlanArena : impl::PlanArenaBase<PlanArena> {
   using PlanArenaBase::PlanArenaBase;
 
@@ -86,44 +110,27 @@ struct PlanArena : impl::PlanArenaBase<PlanArena> {
       return;
     Block &body = function.getBody().front();
     BufferViewFlowAnalysis views(function);
-    llvm::DenseMap<Operation *, int64_t> number;
-    int64_t count = 0;
-    for (Operation &op : body)
-      number[&op] = count++;
+    Timeline time;
+    time.number(body);
 
     SmallVector<Buffer> buffers;
-    SmallVector<std::pair<memref::AllocOp, Operation *>> dynamic;
+    SmallVector<memref::AllocOp> dynamic;
     function.walk([&](memref::AllocOp alloc) {
-      auto type = alloc.getType();
-      if (alloc->getParentOfType<scf::ForallOp>()) {
+      if (alloc->getParentOfType<scf::ForallOp>())
         scratch(alloc);
-        return;
-      }
-      int64_t first = number[body.findAncestorOpInBlock(*alloc)], last = first;
-      Operation *lastOp = alloc;
-      for (Value alias : views.resolve(alloc.getResult()))
-        for (Operation *user : alias.getUsers()) {
-          Operation *top = body.findAncestorOpInBlock(*user);
-          if (number[top] >= last) {
-            last = number[top];
-            lastOp = top;
-          }
-        }
-      if (type.hasStaticShape())
-        buffers.push_back({alloc, bytesOf(type), first, last, 0});
-      else if (alloc->getBlock() == &body)
-        dynamic.push_back({alloc, lastOp});
+      else if (alloc.getType().hasStaticShape())
+        buffers.push_back(lifeOf(alloc, views, time));
+      else
+        dynamic.push_back(alloc);
     });
-    // A life starts at the first op that touches the buffer, not at its allocation.
-    for (Buffer &buffer : buffers)
-      if (buffer.alloc->getBlock() == &body)
-        buffer.first = firstUse(buffer, views, body, number);
     int64_t bytes = place(buffers);
 
     OpBuilder b(&getContext());
     auto arenaType = MemRefType::get({ShapedType::kDynamic}, b.getI8Type());
     (void)function.insertArgument(function.getNumArguments(), arenaType, {}, function.getLoc());
     Value arena = function.getArguments().back();
+    for (memref::AllocOp alloc : dynamic)
+      release(alloc, views);
     for (Buffer &buffer : buffers) {
       b.setInsertionPointToStart(&body);
       Value offset = arith::ConstantIndexOp::create(b, buffer.alloc.getLoc(), buffer.offset);
@@ -133,24 +140,44 @@ struct PlanArena : impl::PlanArenaBase<PlanArena> {
       buffer.alloc.erase();
       ++placed;
     }
-    for (auto [alloc, last] : dynamic) {
-      if (last->hasTrait<OpTrait::IsTerminator>())
-        continue;
-      b.setInsertionPointAfter(last);
-      memref::DeallocOp::create(b, alloc.getLoc(), alloc);
-    }
     function->setAttr(kWorkspaceBytes, b.getI64IntegerAttr(bytes));
-    function->setAttr(kLiveBytes, b.getI64IntegerAttr(peakOf(buffers, count)));
+    function->setAttr(kLiveBytes, b.getI64IntegerAttr(peakOf(buffers, time.end)));
   }
 
-  int64_t firstUse(Buffer &buffer, BufferViewFlowAnalysis &views, Block &body,
-                   llvm::DenseMap<Operation *, int64_t> &number) {
-    int64_t first = buffer.last;
-    for (Value alias : views.resolve(buffer.alloc.getResult()))
+  /// From the first op that touches the buffer (not its allocation) to the last; one made in a loop lives as long as
+  /// the loop.
+  static Buffer lifeOf(memref::AllocOp alloc, BufferViewFlowAnalysis &views, const Timeline &time) {
+    int64_t first = INT64_MAX, last = time.spans.lookup(alloc).first;
+    auto extend = [&](std::pair<int64_t, int64_t> span) {
+      first = std::min(first, span.first);
+      last = std::max(last, span.second);
+    };
+    for (Operation *op = alloc->getParentOp(); op && !isa<func::FuncOp>(op); op = op->getParentOp())
+      if (isa<LoopLikeOpInterface>(op))
+        extend(time.spans.lookup(op));
+    for (Value alias : views.resolve(alloc.getResult()))
       for (Operation *user : alias.getUsers())
-        if (!isa<ViewLikeOpInterface>(user))
-          first = std::min(first, number[body.findAncestorOpInBlock(*user)]);
-    return first;
+        if (!isa<ViewLikeOpInterface>(user) || user->getOperand(0) != alias) // it reads a shape
+          extend(time.touch(user, alloc->getParentRegion()));
+    return {alloc, bytesOf(alloc.getType()), std::min(first, last), last, 0};
+  }
+
+  /// Frees a buffer of dynamic size after the last op of its block that touches it; one that leaves the block is freed
+  /// at the end of the run.
+  static void release(memref::AllocOp alloc, BufferViewFlowAnalysis &views) {
+    Operation *last = alloc;
+    for (Value alias : views.resolve(alloc.getResult()))
+      for (Operation *user : alias.getUsers()) {
+        Operation *top = alloc->getBlock()->findAncestorOpInBlock(*user);
+        if (!top)
+          return;
+        if (last->isBeforeInBlock(top))
+          last = top;
+      }
+    if (last->hasTrait<OpTrait::IsTerminator>())
+      return;
+    OpBuilder b(last->getBlock(), std::next(last->getIterator()));
+    memref::DeallocOp::create(b, alloc.getLoc(), alloc);
   }
 
   /// A thread's own scratch inside a unit lives on its stack.

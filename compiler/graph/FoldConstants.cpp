@@ -58,15 +58,11 @@ struct FoldConstants : impl::FoldConstantsBase<FoldConstants> {
   }
 
   LogicalResult fold(func::FuncOp function) {
+    hoistFromBranches(function);
     SetVector<Operation *> ops;
-    for (Operation &op : function.getBody().front()) {
-      bool isConstant = llvm::all_of(op.getOperands(), [&](Value operand) {
-        Operation *def = operand.getDefiningOp();
-        return def && (isa<nn::ConstantOp>(def) || ops.contains(def));
-      });
-      if (isConstant && op.getNumRegions() == 0 && canEvaluate(op))
+    for (Operation &op : function.getBody().front())
+      if (isOnConstants(op, ops) && canEvaluate(op))
         ops.insert(&op);
-    }
     SmallVector<Value> wanted;
     for (Operation *op : ops)
       for (Value result : op->getResults())
@@ -91,6 +87,26 @@ struct FoldConstants : impl::FoldConstantsBase<FoldConstants> {
       op->erase();
     releaseUnused(function, large);
     return success();
+  }
+
+  static bool isOnConstants(Operation &op, const SetVector<Operation *> &ops) {
+    return op.getNumRegions() == 0 && llvm::all_of(op.getOperands(), [&](Value operand) {
+             Operation *def = operand.getDefiningOp();
+             return def && (isa<nn::ConstantOp>(def) || ops.contains(def));
+           });
+  }
+
+  /// Ops on constants inside branches and loops move before them, to be folded like all others.
+  static void hoistFromBranches(func::FuncOp function) {
+    Block &body = function.getBody().front();
+    SetVector<Operation *> constant;
+    function.walk<WalkOrder::PreOrder>([&](Operation *op) {
+      if (op == function || !isOnConstants(*op, constant) || !(isa<nn::ConstantOp>(op) || canEvaluate(*op)))
+        return;
+      constant.insert(op);
+      if (Operation *top = body.findAncestorOpInBlock(*op); top != op)
+        op->moveBefore(top);
+    });
   }
 
   /// Small results become dense attributes again, for folders and kernels.

@@ -11,7 +11,8 @@ using namespace mlir;
 namespace tegula {
 
 static ArrayRef<Row> (*const kFamilies[])() = {elementwiseRows, shapeRows,     indexRows,     reduceRows, linearRows,
-                                               poolRows,        normalizeRows, recurrentRows, resizeRows};
+                                               poolRows,        normalizeRows, recurrentRows, resizeRows,
+                                               controlRows};
 
 RowBuilder findRow(StringRef op, int opset) {
   const Row *best = nullptr;

@@ -129,6 +129,7 @@ llvm::ArrayRef<Row> poolRows();
 llvm::ArrayRef<Row> normalizeRows();
 llvm::ArrayRef<Row> recurrentRows();
 llvm::ArrayRef<Row> resizeRows();
+llvm::ArrayRef<Row> controlRows();
 
 /// The builder for an operator at an opset; null when there is none.
 RowBuilder findRow(llvm::StringRef op, int opset);

@@ -45,13 +45,16 @@ static ElementsAttr loweredValue(ElementsAttr value) {
 
 static LogicalResult lowerBlock(Block &from, OpBuilder &builder, IRMapping &mapping);
 
+/// Tensors are lowered; a scalar (a condition) is a value, not storage.
+static Type loweredTensor(Type type) { return isa<TensorType>(type) ? nn::loweredType(type) : type; }
+
 /// Clones an op of another dialect with converted types; its regions are lowered in turn.
 static LogicalResult lowerOther(Operation &op, OpBuilder &builder, IRMapping &mapping) {
   OperationState state(op.getLoc(), op.getName());
   for (Value operand : op.getOperands())
     state.addOperands(mapping.lookup(operand));
   for (Type type : op.getResultTypes())
-    state.addTypes(nn::loweredType(type));
+    state.addTypes(loweredTensor(type));
   state.addAttributes(op.getDiscardableAttrDictionary().getValue());
   if (op.getPropertiesStorage())
     state.propertiesAttr = op.getPropertiesAsAttribute();
@@ -63,7 +66,7 @@ static LogicalResult lowerOther(Operation &op, OpBuilder &builder, IRMapping &ma
       Block *copy = new Block();
       target.push_back(copy);
       for (BlockArgument argument : block.getArguments())
-        mapping.map(argument, copy->addArgument(nn::loweredType(argument.getType()), argument.getLoc()));
+        mapping.map(argument, copy->addArgument(loweredTensor(argument.getType()), argument.getLoc()));
       OpBuilder inner = OpBuilder::atBlockEnd(copy);
       if (failed(lowerBlock(block, inner, mapping)))
         return failure();
@@ -72,10 +75,24 @@ static LogicalResult lowerOther(Operation &op, OpBuilder &builder, IRMapping &ma
   return success();
 }
 
+/// Whether the op's results have no elements: nothing is to be computed, and no slice is in bounds.
+static bool isEmpty(Operation &op) {
+  return isa<nn::LowerOpInterface>(op) && op.getNumResults() > 0 && llvm::all_of(op.getResultTypes(), [](Type type) {
+           auto tensor = dyn_cast<RankedTensorType>(type);
+           return tensor && llvm::is_contained(tensor.getShape(), 0) && tensor.hasStaticShape();
+         });
+}
+
 static LogicalResult lowerBlock(Block &from, OpBuilder &builder, IRMapping &mapping) {
   for (Operation &op : from) {
     if (auto constant = dyn_cast<nn::ConstantOp>(op)) {
       mapping.map(constant.getY(), arith::ConstantOp::create(builder, op.getLoc(), loweredValue(constant.getValue())));
+      continue;
+    }
+    if (isEmpty(op)) {
+      for (Value result : op.getResults())
+        mapping.map(result, tensor::EmptyOp::create(builder, op.getLoc(), cast<RankedTensorType>(result.getType()).getShape(),
+                                                    nn::loweredType(getElementTypeOrSelf(result.getType()))));
       continue;
     }
     auto lowerable = dyn_cast<nn::LowerOpInterface>(op);
@@ -92,7 +109,7 @@ static LogicalResult lowerBlock(Block &from, OpBuilder &builder, IRMapping &mapp
     if (failed(results))
       return failure();
     for (auto [result, value] : llvm::zip(op.getResults(), *results)) {
-      Type wanted = nn::loweredType(result.getType());
+      Type wanted = loweredTensor(result.getType());
       if (value.getType() != wanted)
         value = tensor::CastOp::create(builder, op.getLoc(), wanted, value);
       mapping.map(result, value);

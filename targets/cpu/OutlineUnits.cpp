@@ -139,6 +139,13 @@ struct OutlineUnits : impl::OutlineUnitsBase<OutlineUnits> {
       }
       return value;
     };
+    // What a branch or a loop hands out may be any of the others.
+    auto isKnown = [&](Value value) {
+      Operation *def = rootOf(value).getDefiningOp();
+      return !isa<MemRefType>(value.getType()) || !def || !isa<scf::IfOp, scf::ForOp, scf::WhileOp, arith::SelectOp>(def);
+    };
+    if (!llvm::all_of(arguments, isKnown))
+      return;
     for (size_t i = 0; i < arguments.size(); ++i) {
       if (!isa<MemRefType>(arguments[i].getType()))
         continue;
