@@ -314,6 +314,16 @@ struct SinkThroughReduce : OpRewritePattern<nn::ReduceOp> {
   }
 };
 
+/// A vector of one element per axis, if there is one, in channels-last order.
+static Value permutedVector(OpBuilder &b, Location loc, Value vector) {
+  if (!vector)
+    return {};
+  Perm order = toLast(shapeOf(vector)[0]);
+  auto type = RankedTensorType::get({(int64_t)order.size()}, b.getI64Type());
+  Value indices = nn::ConstantOp::create(b, loc, DenseElementsAttr::get(type, ArrayRef<int64_t>(order)));
+  return nn::GatherOp::create(b, loc, vector, indices, b.getI64IntegerAttr(0));
+}
+
 struct SinkThroughResize : OpRewritePattern<nn::ResizeOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(nn::ResizeOp op, PatternRewriter &b) const override {
@@ -327,10 +337,11 @@ struct SinkThroughResize : OpRewritePattern<nn::ResizeOp> {
       shape.push_back(type.getShape()[axis]);
       scales.push_back(op.getScales()[axis]);
     }
-    auto made = nn::ResizeOp::create(b, op.getLoc(), RankedTensorType::get(shape, type.getElementType()), before,
-                                     op.getModeAttr(), op.getCoordinateAttr(), op.getNearestAttr(),
-                                     b.getDenseF64ArrayAttr(scales), op.getRoiAttr(), op.getCubicAAttr(),
-                                     op.getExtrapolationAttr(), op.getExcludeOutsideAttr(), op.getAntialiasAttr());
+    Value extents = permutedVector(b, op.getLoc(), op.getExtents()), factors = permutedVector(b, op.getLoc(), op.getFactors());
+    auto made = nn::ResizeOp::create(
+        b, op.getLoc(), RankedTensorType::get(shape, type.getElementType()), before, extents, factors, op.getModeAttr(),
+        op.getCoordinateAttr(), op.getNearestAttr(), b.getDenseF64ArrayAttr(scales), op.getRoiAttr(), op.getCubicAAttr(),
+        op.getExtrapolationAttr(), op.getExcludeOutsideAttr(), op.getAntialiasAttr());
     b.replaceOp(op, transpose(b, op.getLoc(), made.getY(), toFirst(type.getRank())));
     return success();
   }

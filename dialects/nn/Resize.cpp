@@ -1,7 +1,8 @@
 //===- Resize.cpp - interpolation on a grid of another size ---------------===//
 //
-// Interpolation is separable: every resized axis has a table, made at compile time, of the places that each result
-// place reads and of their weights. Coordinates follow the standard's formulas for Resize.
+// Interpolation is separable: every resized axis has a table of the places that each result place reads and of their
+// weights. The table is made at compile time where extents and scales are known, and by emitted code where they are
+// not; both come from the same formulas on `Scalar`. Coordinates follow the standard's formulas for Resize.
 //
 //===----------------------------------------------------------------------===//
 
@@ -9,7 +10,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "tegula/dialects/nn/Nn.h"
-#include <cmath>
+#include "tegula/dialects/nn/Scalar.h"
 
 using namespace mlir;
 using namespace tegula::nn;
@@ -33,171 +34,252 @@ static bool isResized(ResizeOp op, int64_t axis) {
   return !(isSame && std::abs(op.getScales()[axis] - 1) < 1e-9 && isWholeAxis(op, axis));
 }
 
+static LogicalResult verifyWords(ResizeOp op) {
+  if (!llvm::is_contained({"nearest", "linear", "cubic"}, op.getMode()))
+    return op.emitOpError("has no mode '") << op.getMode() << "'";
+  if (!llvm::is_contained({"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric",
+                           "tf_crop_and_resize"},
+                          op.getCoordinate()))
+    return op.emitOpError("has no coordinate transformation '") << op.getCoordinate() << "'";
+  if (!llvm::is_contained({"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}, op.getNearest()))
+    return op.emitOpError("has no rounding '") << op.getNearest() << "'";
+  return success();
+}
+
+static bool isVector(Value value, int64_t length, Type element) {
+  return value && tensorType(value) == RankedTensorType::get({length}, element);
+}
+
 LogicalResult ResizeOp::verify() {
   RankedTensorType from = tensorType(getX()), to = tensorType(getY());
   int64_t rank = from.getRank();
-  if (!llvm::is_contained({"nearest", "linear", "cubic"}, getMode()))
-    return emitOpError("has no mode '") << getMode() << "'";
-  if (!llvm::is_contained({"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric",
-                           "tf_crop_and_resize"},
-                          getCoordinate()))
-    return emitOpError("has no coordinate transformation '") << getCoordinate() << "'";
-  if (!llvm::is_contained({"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}, getNearest()))
-    return emitOpError("has no rounding '") << getNearest() << "'";
+  Builder b(getContext());
+  if (failed(verifyWords(*this)))
+    return failure();
   if (to.getRank() != rank || to.getElementType() != from.getElementType())
     return emitOpError("result expects the input's axes and elements, but is ") << to << " of " << from;
   if ((int64_t)getScales().size() != rank) // resize C2
     return emitOpError("expects ") << rank << " scales, but got " << getScales().size();
-  for (double scale : getScales())
-    if (!(scale > 0)) // resize C2
+  bool isRuntime = getExtents() || getFactors();
+  if (isRuntime && (!isVector(getExtents(), rank, b.getI64Type()) || !isVector(getFactors(), rank, b.getF64Type())))
+    return emitOpError("expects 'extents' and 'factors' as vectors of ") << rank << " elements"; // resize C3
+  for (double scale : getScales()) {
+    if (!(scale >= 0)) // resize C2
       return emitOpError("expects positive scales, but got ") << scale;
+    if (scale == 0 && !isRuntime) // resize C3
+      return emitOpError("expects 'factors' for a scale that is not known");
+  }
   if (getCoordinate() == "tf_crop_and_resize" && (int64_t)getRoi().size() != 2 * rank)
     return emitOpError("expects ") << 2 * rank << " numbers for the region of interest, but got " << getRoi().size();
-  for (int64_t axis = 0; axis < rank; ++axis) {
-    if (!isResized(*this, axis))
-      continue;
-    if (from.isDynamicDim(axis) || to.isDynamicDim(axis)) // resize C1
-      return emitOpError("axis ") << axis << " is resized and expects known extents";
-    if (from.getDimSize(axis) == 0 && to.getDimSize(axis) != 0) // resize C1
+  for (int64_t axis = 0; axis < rank; ++axis)
+    if (isResized(*this, axis) && from.getDimSize(axis) == 0 && to.getDimSize(axis) != 0) // resize C1
       return emitOpError("axis ") << axis << " has no elements to interpolate";
-  }
   return success();
 }
 
 //===- tables -------------------------------------------------------------===//
 
 namespace {
-/// What the places of one result axis read: `taps` places of x and as many weights each. `isOutside` marks those that
-/// get the extrapolation value.
+/// A resized axis: extents before and after, and the scale of the coordinates.
+struct Axis {
+  int64_t axis;
+  Scalar from, to, scale;
+  bool isKnown() const { return from.known && to.known && scale.known; }
+};
+
+/// What the places of one result axis read. Nearest mode: `places` [length], -1 outside. Else: `places` and `weights`
+/// [length, taps], and `outside` [length] (1 where the extrapolation value goes; null when there is no such place).
 struct AxisTable {
-  int64_t axis, taps;
-  SmallVector<int64_t> places;
-  SmallVector<double> weights;
-  SmallVector<bool> isOutside;
+  int64_t axis;
+  OpFoldResult length;
+  Value places, weights, outside;
+};
+
+/// The filter that reads around a coordinate: `taps` elements from `start` after the one before it.
+struct Filter {
+  Scalar stretch, start, taps;
 };
 } // namespace
 
 /// The place on x's axis, in fractions of elements, that result place `at` shows.
-static double sourceCoordinate(ResizeOp op, int64_t axis, int64_t at) {
+static Scalar sourceCoordinate(ResizeOp op, const Axis &axis, Scalar at) {
   StringRef mode = op.getCoordinate();
-  double scale = op.getScales()[axis], extent = tensorType(op.getX()).getDimSize(axis);
-  double length = scale * extent; // not rounded
+  Scalar length = axis.scale * axis.from; // not rounded
+  Scalar isOne = Scalar::equal(length, 1), spread = Scalar::select(isOne, 1, length - 1);
   if (mode == "align_corners")
-    return length == 1 ? 0 : at * (extent - 1) / (length - 1);
+    return Scalar::select(isOne, 0, at * (axis.from - 1) / spread);
   if (mode == "asymmetric")
-    return at / scale;
+    return at / axis.scale;
   if (mode == "tf_crop_and_resize") {
-    double begin = op.getRoi()[axis], end = op.getRoi()[axis + tensorType(op.getX()).getRank()];
-    double within = length == 1 ? (end - begin) * (extent - 1) / 2 : at * (end - begin) * (extent - 1) / (length - 1);
-    return within + begin * (extent - 1);
+    double begin = op.getRoi()[axis.axis], end = op.getRoi()[axis.axis + tensorType(op.getX()).getRank()];
+    Scalar last = axis.from - 1;
+    return Scalar::select(isOne, (end - begin) * last / 2, at * (end - begin) * last / spread) + begin * last;
   }
-  if (mode == "pytorch_half_pixel" && length == 1)
-    return -0.5;
-  double coordinate = (at + 0.5) / scale - 0.5;
-  if (mode == "half_pixel_symmetric") {
-    double adjustment = tensorType(op.getY()).getDimSize(axis) / length;
-    coordinate += extent / 2 * (1 - adjustment);
-  }
+  Scalar coordinate = (at + 0.5) / axis.scale - 0.5;
+  if (mode == "pytorch_half_pixel")
+    return Scalar::select(isOne, -0.5, coordinate);
+  if (mode == "half_pixel_symmetric")
+    return coordinate + axis.from / 2 * (1 - axis.to / length);
   return coordinate;
 }
 
-static double cubicWeight(double distance, double a) {
-  double x = std::abs(distance);
-  if (x <= 1)
-    return ((a + 2) * x - (a + 3)) * x * x + 1;
-  return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
+static Scalar nearestPlace(ResizeOp op, Scalar coordinate) {
+  StringRef rounding = op.getNearest();
+  if (rounding == "floor")
+    return coordinate.floor();
+  if (rounding == "ceil")
+    return -(-coordinate).floor();
+  return rounding == "round_prefer_ceil" ? (coordinate + 0.5).floor() : -(0.5 - coordinate).floor();
 }
 
-/// Weights of the taps for a coordinate `ratio` (in (0, 1]) beyond the element before it.
-static SmallVector<double> tapWeights(ResizeOp op, int64_t axis, double ratio) {
-  StringRef nearest = op.getNearest();
-  if (op.getMode() == "nearest") {
-    bool takesNext = ratio == 1 || nearest == "ceil" || (nearest == "round_prefer_floor" && ratio > 0.5) ||
-                     (nearest == "round_prefer_ceil" && ratio >= 0.5);
-    return {takesNext ? 0.0 : 1.0, takesNext ? 1.0 : 0.0};
-  }
+static Scalar clampPlace(const Axis &axis, Scalar place) {
+  return Scalar::min(Scalar::max(place, 0), axis.from - 1);
+}
+
+/// 1 where the coordinate is outside of x and extrapolation applies.
+static Scalar isOutside(const Axis &axis, Scalar coordinate) {
+  return Scalar::either(Scalar::less(coordinate, 0), Scalar::less(axis.from - 1, coordinate));
+}
+
+static Filter filterOf(ResizeOp op, const Axis &axis) {
   // Antialiasing widens the filter when x shrinks.
-  double stretch = op.getAntialias() ? std::min(op.getScales()[axis], 1.0) : 1.0, a = op.getCubicA().convertToDouble();
-  bool isCubic = op.getMode() == "cubic";
-  int64_t start = (int64_t)std::floor((isCubic ? -2 : -1) / stretch) + 1;
-  SmallVector<double> weights;
-  double sum = 0;
-  for (int64_t tap = start; tap < 2 - start; ++tap) {
-    double distance = (tap - ratio) * stretch;
-    weights.push_back(isCubic ? cubicWeight(distance, a) : std::max(0.0, 1 - std::abs(distance)));
-    sum += weights.back();
-  }
-  if (op.getAntialias())
-    for (double &weight : weights)
-      weight /= sum;
-  return weights;
+  Scalar stretch = op.getAntialias() ? Scalar::min(axis.scale, 1) : Scalar(1);
+  double reach = op.getMode() == "cubic" ? 2 : 1;
+  Scalar start = (-reach / stretch).floor() + 1;
+  return {stretch, start, 2 - 2 * start};
 }
 
-static AxisTable makeTable(ResizeOp op, int64_t axis) {
-  AxisTable table{axis, 0, {}, {}, {}};
-  int64_t extent = tensorType(op.getX()).getDimSize(axis);
-  for (int64_t at = 0; at < tensorType(op.getY()).getDimSize(axis); ++at) {
-    double coordinate = sourceCoordinate(op, axis, at), before = std::floor(coordinate);
-    bool isExact = before == coordinate;
-    SmallVector<double> weights = tapWeights(op, axis, isExact ? 1 : coordinate - before);
-    table.taps = weights.size();
-    int64_t first = (int64_t)before - table.taps / 2 + (isExact ? 0 : 1);
-    double inside = 0;
-    for (int64_t tap = 0; tap < table.taps; ++tap) {
-      bool isInside = first + tap >= 0 && first + tap < extent;
-      if (op.getExcludeOutside() && !isInside)
-        weights[tap] = 0;
-      inside += weights[tap];
-      table.places.push_back(std::min(std::max<int64_t>(first + tap, 0), extent - 1));
+/// Keys, "Cubic convolution interpolation for digital image processing", 1981, and the triangle.
+static Scalar kernelAt(ResizeOp op, Scalar distance) {
+  Scalar x = distance.abs();
+  if (op.getMode() == "linear")
+    return Scalar::max(1 - x, 0);
+  double a = op.getCubicA().convertToDouble();
+  Scalar near = ((a + 2) * x - (a + 3)) * x * x + 1, far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
+  return Scalar::select(Scalar::less(1, x), Scalar::select(Scalar::less(x, 2), far, 0), near);
+}
+
+/// The weight of a tap, before normalisation.
+static Scalar tapWeight(ResizeOp op, const Axis &axis, const Filter &filter, Scalar coordinate, Scalar tap) {
+  Scalar before = coordinate.floor(), offset = filter.start + tap;
+  Scalar weight = kernelAt(op, (offset - (coordinate - before)) * filter.stretch);
+  if (!op.getExcludeOutside())
+    return weight;
+  Scalar place = before + offset, isInside = Scalar::less(-1, place) * Scalar::less(place, axis.from);
+  return weight * isInside;
+}
+
+/// What the weights of a place are divided by.
+static Scalar weightSum(ResizeOp op, const Axis &axis, const Filter &filter, Scalar coordinate) {
+  if (!op.getAntialias() && !op.getExcludeOutside())
+    return 1;
+  Scalar sum = Scalar::sum(filter.taps, [&](Scalar tap) { return tapWeight(op, axis, filter, coordinate, tap); });
+  return Scalar::select(Scalar::equal(sum, 0), 1, sum);
+}
+
+/// A table of `shape` (one or two axes) whose elements are `element(i, k)`, of type `type`.
+static Value makeTable(LoweringBuilder &b, ArrayRef<Scalar> shape, Type type, bool isKnown,
+                       llvm::function_ref<Scalar(Scalar, Scalar)> element) {
+  if (!isKnown) {
+    Shape extents;
+    for (const Scalar &extent : shape)
+      extents.push_back(extent.asExtent(b));
+    return b.generate(extents, type, [&](ArrayRef<Value> at) {
+      Scalar row(b, at[0]), column = at.size() > 1 ? Scalar(b, at[1]) : Scalar(0);
+      return element(row, column).as(b, type);
+    });
+  }
+  SmallVector<int64_t> extents;
+  SmallVector<Attribute> values;
+  for (const Scalar &extent : shape)
+    extents.push_back((int64_t)*extent.known);
+  for (int64_t i = 0; i < extents[0]; ++i)
+    for (int64_t k = 0; k < (extents.size() > 1 ? extents[1] : 1); ++k) {
+      double value = *element((double)i, (double)k).known;
+      values.push_back(isa<FloatType>(type) ? Attribute(b.b.getFloatAttr(type, value))
+                                            : Attribute(b.b.getIntegerAttr(type, (int64_t)value)));
     }
-    for (double weight : weights)
-      table.weights.push_back(op.getExcludeOutside() && inside != 0 ? weight / inside : weight);
-    table.isOutside.push_back(op.getCoordinate() == "tf_crop_and_resize" &&
-                              (coordinate < 0 || coordinate > extent - 1));
-  }
-  return table;
+  return arith::ConstantOp::create(b.b, b.loc, DenseElementsAttr::get(RankedTensorType::get(extents, type), values));
 }
 
-/// For nearest mode: the one place that each result place reads; -1 outside.
-static SmallVector<int64_t> nearestPlaces(const AxisTable &table) {
-  SmallVector<int64_t> places;
-  for (size_t at = 0; at < table.isOutside.size(); ++at)
-    places.push_back(table.isOutside[at] ? -1 : table.places[at * 2 + (table.weights[at * 2] == 0 ? 1 : 0)]);
-  return places;
+static AxisTable nearestTable(LoweringBuilder &b, ResizeOp op, const Axis &axis) {
+  bool extrapolates = op.getCoordinate() == "tf_crop_and_resize";
+  Value places = makeTable(b, {axis.to}, b.b.getI64Type(), axis.isKnown(), [&](Scalar at, Scalar) {
+    Scalar coordinate = sourceCoordinate(op, axis, at), place = clampPlace(axis, nearestPlace(op, coordinate));
+    return extrapolates ? Scalar::select(isOutside(axis, coordinate), -1, place) : place;
+  });
+  return {axis.axis, axis.to.asExtent(b), places, {}, {}};
+}
+
+static AxisTable weightTable(LoweringBuilder &b, ResizeOp op, const Axis &axis, Type number) {
+  Filter filter = filterOf(op, axis);
+  Type i64 = b.b.getI64Type();
+  Value places = makeTable(b, {axis.to, filter.taps}, i64, axis.isKnown(), [&](Scalar at, Scalar tap) {
+    return clampPlace(axis, sourceCoordinate(op, axis, at).floor() + filter.start + tap);
+  });
+  Value weights = makeTable(b, {axis.to, filter.taps}, number, axis.isKnown(), [&](Scalar at, Scalar tap) {
+    Scalar coordinate = sourceCoordinate(op, axis, at);
+    return tapWeight(op, axis, filter, coordinate, tap) / weightSum(op, axis, filter, coordinate);
+  });
+  Value outside;
+  if (op.getCoordinate() == "tf_crop_and_resize")
+    outside = makeTable(b, {axis.to}, i64, axis.isKnown(),
+                        [&](Scalar at, Scalar) { return isOutside(axis, sourceCoordinate(op, axis, at)); });
+  return {axis.axis, axis.to.asExtent(b), places, weights, outside};
+}
+
+/// The axis' extents and scale, as far as they are known.
+static Axis axisOf(LoweringBuilder &b, ResizeOp op, ValueRange operands, int64_t axis) {
+  Value x = operands[0], extents = op.getExtents() ? operands[1] : Value(),
+        factors = op.getFactors() ? operands[2] : Value();
+  int64_t from = tensorType(op.getX()).getDimSize(axis), to = tensorType(op.getY()).getDimSize(axis);
+  Axis result{axis, ShapedType::isDynamic(from) ? Scalar(b, b.dim(x, axis)) : Scalar(from), 0, 0};
+  double scale = op.getScales()[axis];
+  result.scale = scale == 0 ? Scalar(b, b.extract(factors, {b.index(axis)})) : Scalar(scale);
+  if (!ShapedType::isDynamic(to))
+    result.to = Scalar(to);
+  else
+    result.to = extents ? Scalar(b, b.extract(extents, {b.index(axis)})) : (result.from * result.scale).floor();
+  return result;
 }
 
 //===- lowering -----------------------------------------------------------===//
-
-static Value constantTable(LoweringBuilder &b, ArrayRef<int64_t> shape, ArrayRef<int64_t> values) {
-  auto type = RankedTensorType::get(shape, b.b.getI64Type());
-  return arith::ConstantOp::create(b.b, b.loc, DenseElementsAttr::get(type, values));
-}
-static Value constantTable(LoweringBuilder &b, ArrayRef<int64_t> shape, ArrayRef<double> values, Type number) {
-  SmallVector<Attribute> elements;
-  for (double value : values)
-    elements.push_back(b.b.getFloatAttr(number, value));
-  return arith::ConstantOp::create(b.b, b.loc, DenseElementsAttr::get(RankedTensorType::get(shape, number), elements));
-}
 
 /// The value that result places outside x get.
 static Value extrapolation(LoweringBuilder &b, ResizeOp op, Type number) {
   return b.number(number, op.getExtrapolation().convertToDouble());
 }
 
+/// How often nearest mode repeats each element along the axis; 0 when it does not do that. Where the extent is unknown
+/// the pattern of a short axis tells, for coordinates that do not depend on the extent.
+static int64_t repeats(ResizeOp op, Axis axis) {
+  if (!axis.scale.known || *axis.scale.known != std::floor(*axis.scale.known))
+    return 0;
+  if (!axis.isKnown()) {
+    if (!llvm::is_contained({"half_pixel", "asymmetric", "pytorch_half_pixel"}, op.getCoordinate()) || op.getExtents())
+      return 0;
+    axis.from = 4;
+    axis.to = axis.from * axis.scale;
+  }
+  int64_t extent = *axis.from.known, length = *axis.to.known;
+  if (extent == 0 || length % extent != 0)
+    return 0;
+  int64_t times = length / extent;
+  for (int64_t at = 0; at < length; ++at)
+    if (*clampPlace(axis, nearestPlace(op, sourceCoordinate(op, axis, (double)at))).known != at / times)
+      return 0;
+  return times;
+}
+
 /// Nearest mode where each element of x is repeated a whole number of times: y seen as [..., extent, times, ...] reads
 /// x through an affine map. Null when that is not the case.
-static Value repeatElements(LoweringBuilder &b, Value x, ArrayRef<AxisTable> tables) {
+static Value repeatElements(LoweringBuilder &b, ResizeOp op, Value x, ArrayRef<Axis> axes) {
   SmallVector<int64_t> times(tensorType(x).getRank(), 1);
-  for (const AxisTable &table : tables) {
-    SmallVector<int64_t> places = nearestPlaces(table);
-    int64_t extent = tensorType(x).getDimSize(table.axis), length = places.size();
-    if (extent == 0 || length % extent != 0)
+  if (op.getCoordinate() == "tf_crop_and_resize")
+    return {};
+  for (const Axis &axis : axes)
+    if (!(times[axis.axis] = repeats(op, axis)))
       return {};
-    times[table.axis] = length / extent;
-    for (int64_t at = 0; at < length; ++at)
-      if (places[at] != at / times[table.axis])
-        return {};
-  }
   Shape shape;
   SmallVector<AffineExpr> exprs;
   SmallVector<ReassociationIndices> groups;
@@ -221,14 +303,11 @@ static Value pickElements(LoweringBuilder &b, ResizeOp op, Value x, ArrayRef<Axi
   Shape shape = b.extents(x);
   SmallVector<Value> inputs;
   SmallVector<AffineMap> maps;
-  bool hasOutside = false;
+  bool hasOutside = op.getCoordinate() == "tf_crop_and_resize";
   for (const AxisTable &table : tables) {
-    SmallVector<int64_t> places = nearestPlaces(table);
-    hasOutside |= llvm::is_contained(places, -1);
-    int64_t length = places.size();
     maps.push_back(AffineMap::get(shape.size(), 0, b.b.getAffineDimExpr(table.axis)));
-    inputs.push_back(constantTable(b, {length}, places));
-    shape[table.axis] = b.b.getIndexAttr(length);
+    inputs.push_back(table.places);
+    shape[table.axis] = table.length;
   }
   Type element = tensorType(x).getElementType();
   return b.map(inputs, maps, shape, element, [&](ArrayRef<Value> elements) {
@@ -253,8 +332,8 @@ static Value pickElements(LoweringBuilder &b, ResizeOp op, Value x, ArrayRef<Axi
 /// x interpolated along one axis; elements are converted to `number`.
 static Value interpolate(LoweringBuilder &b, Value x, const AxisTable &table, Type number, bool isUnsigned) {
   Shape shape = b.extents(x);
-  int64_t rank = shape.size(), length = table.isOutside.size();
-  shape[table.axis] = b.b.getIndexAttr(length);
+  int64_t rank = shape.size();
+  shape[table.axis] = table.length;
   AffineMap tableMap =
       AffineMap::get(rank + 1, 0, {b.b.getAffineDimExpr(table.axis), b.b.getAffineDimExpr(rank)}, b.b.getContext());
   SmallVector<utils::IteratorType> iterators(rank, utils::IteratorType::parallel);
@@ -262,9 +341,7 @@ static Value interpolate(LoweringBuilder &b, Value x, const AxisTable &table, Ty
   SmallVector<AffineExpr> result;
   for (int64_t axis = 0; axis < rank; ++axis)
     result.push_back(b.b.getAffineDimExpr(axis));
-  Value places = constantTable(b, {length, table.taps}, table.places);
-  Value weights = constantTable(b, {length, table.taps}, table.weights, number);
-  return b.generic({places, weights}, b.fill(b.number(number, 0), shape),
+  return b.generic({table.places, table.weights}, b.fill(b.number(number, 0), shape),
                    {tableMap, tableMap, AffineMap::get(rank + 1, 0, result, b.b.getContext())}, iterators,
                    [&](ArrayRef<Value> elements) {
                      SmallVector<Value> place;
@@ -285,10 +362,9 @@ static Value finish(LoweringBuilder &b, ResizeOp op, Value y, ArrayRef<AxisTable
   SmallVector<Value> inputs{y};
   SmallVector<AffineMap> maps{b.b.getMultiDimIdentityMap(rank)};
   for (const AxisTable &table : tables) {
-    if (!llvm::is_contained(table.isOutside, true))
+    if (!table.outside)
       continue;
-    SmallVector<int64_t> marks(table.isOutside.begin(), table.isOutside.end());
-    inputs.push_back(constantTable(b, {(int64_t)marks.size()}, marks));
+    inputs.push_back(table.outside);
     maps.push_back(AffineMap::get(rank, 0, b.b.getAffineDimExpr(table.axis)));
   }
   if (inputs.size() == 1 && number == element)
@@ -310,24 +386,31 @@ static Value finish(LoweringBuilder &b, ResizeOp op, Value y, ArrayRef<AxisTable
 FailureOr<SmallVector<Value>> ResizeOp::lower(LoweringBuilder &b, ValueRange operands) {
   Value x = operands[0];
   Type element = tensorType(x).getElementType();
-  SmallVector<AxisTable> tables;
+  SmallVector<Axis> axes;
   for (int64_t axis = 0; axis < tensorType(x).getRank(); ++axis)
     if (isResized(*this, axis))
-      tables.push_back(makeTable(*this, axis));
-  if (tables.empty())
+      axes.push_back(axisOf(b, *this, operands, axis));
+  if (axes.empty())
     return SmallVector<Value>{x};
+  SmallVector<AxisTable> tables;
   if (getMode() == "nearest") {
-    Value y = repeatElements(b, x, tables);
-    return SmallVector<Value>{y ? y : pickElements(b, *this, x, tables)};
+    if (Value y = repeatElements(b, *this, x, axes))
+      return SmallVector<Value>{y};
+    for (const Axis &axis : axes)
+      tables.push_back(nearestTable(b, *this, axis));
+    return SmallVector<Value>{pickElements(b, *this, x, tables)};
   }
   Type number = isa<FloatType>(element) && element.getIntOrFloatBitWidth() >= 32 ? element : b.b.getF32Type();
   // Axes that shrink first: later ones then have less to do.
-  llvm::sort(tables, [&](const AxisTable &one, const AxisTable &other) {
-    return std::make_pair(getScales()[one.axis], one.axis) < std::make_pair(getScales()[other.axis], other.axis);
+  llvm::sort(axes, [](const Axis &one, const Axis &other) {
+    return std::make_pair(one.scale.known.value_or(1), one.axis) <
+           std::make_pair(other.scale.known.value_or(1), other.axis);
   });
   bool isUnsigned = getElementTypeOrSelf(getX()).isUnsignedInteger();
   Value y = x;
-  for (const AxisTable &table : tables)
-    y = interpolate(b, y, table, number, isUnsigned);
+  for (const Axis &axis : axes) {
+    tables.push_back(weightTable(b, *this, axis, number));
+    y = interpolate(b, y, tables.back(), number, isUnsigned);
+  }
   return SmallVector<Value>{finish(b, *this, y, tables)};
 }

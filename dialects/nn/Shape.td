@@ -254,29 +254,4 @@ def Nn_TriluOp : Nn_Op<"trilu", [AllTypesMatch<["x", "y"]>]> {
   let assemblyFormat = "$x (`,` $k^)? attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
-
-def Nn_ResizeOp : Nn_Op<"resize"> {
-  let summary = "Interpolation on a grid of another size";
-  let description = [{
-    The standard's Resize. The result type gives the extents; `scales` (one per axis of x) enter the coordinate
-    transformation `coordinate`; `mode` is nearest, linear or cubic; `nearest` is the rounding of nearest mode;
-    `roi` (2 * rank numbers) serves tf_crop_and_resize; `cubic_a`, `exclude_outside`, `antialias` and
-    `extrapolation` as in the standard.
-
-    (C1) x has a static shape on resized axes; y has a static shape on them.
-    (C2) One scale per axis.
-
-    ```mlir
-    func.func @f(%x: tensor<1x1x2x2xf32>) -> tensor<1x1x4x4xf32> {
-      %y = nn.resize %x {mode = "nearest", coordinate = "asymmetric", nearest = "floor", scales = array<f64: 1.0, 1.0, 2.0, 2.0>, roi = array<f64>, cubic_a = -0.75 : f64, extrapolation = 0.0 : f64, exclude_outside = false, antialias = false} : (tensor<1x1x2x2xf32>) -> tensor<1x1x4x4xf32>
-      return %y : tensor<1x1x4x4xf32>
-    }
-    ```
-  }];
-  let arguments = (ins Nn_Tensor:$x, StrAttr:$mode, StrAttr:$coordinate, StrAttr:$nearest, DenseF64ArrayAttr:$scales,
-                       DenseF64ArrayAttr:$roi, F64Attr:$cubic_a, F64Attr:$extrapolation, BoolAttr:$exclude_outside, BoolAttr:$antialias);
-  let results = (outs Nn_Tensor:$y);
-  let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
-  let hasVerifier = 1;
-}
 #endif
