@@ -1,6 +1,7 @@
 //===- Shape.cpp - rows of constants and moves of data ------------------------------------------------===//
 
 #include "tegula/compiler/import/GraphImporter.h"
+#include "tegula/compiler/import/RuntimeAxes.h"
 
 #include <cmath>
 
@@ -201,8 +202,21 @@ static FailureOr<std::optional<Ints>> axesOf(Node &n, int sinceInput, size_t inp
   return axes;
 }
 
+/// Whether the vector at `input` (since version `since`) is there, and known at run time only.
+static bool isRuntimeVector(Node &n, int since, size_t input) {
+  return n.opset >= since && n.has(input) && !n.constInts(n.in(input)) && n.rankOf(n.in(input)) <= 1;
+}
+
 static FailureOr<Values> squeeze(Node &n) {
   Value x = n.in(0);
+  if (isRuntimeVector(n, 13, 1)) {
+    RuntimeAxes axes(n, n.in(1), n.rankOf(x));
+    Value others = axes.count() ? axes.others() : Value();
+    if (!others)
+      return n.refuse("T0102", "the rank of the result is not known");
+    Value shape = n.make<nn::GatherOp>({n.shape(x), others}, n.attr("axis", (int64_t)0));
+    return one(n.reshape(x, Ints(n.shapeOf(others)[0], ShapedType::kDynamic), shape));
+  }
   auto axes = axesOf(n, 13, 1, n.rankOf(x));
   if (failed(axes))
     return failure();
@@ -222,8 +236,28 @@ static FailureOr<Values> squeeze(Node &n) {
   return one(n.reshape(x, shape, runtime));
 }
 
+/// Axes known at run time only: extent 1 where they are, those of x in order elsewhere.
+static FailureOr<Values> unsqueezeRuntime(Node &n) {
+  Value x = n.in(0), given = n.in(1);
+  int64_t count = n.rankOf(given) == 0 ? 1 : n.shapeOf(given)[0], rank = n.rankOf(x) + count;
+  if (ShapedType::isDynamic(count))
+    return n.refuse("T0102", "the rank of the result is not known");
+  Value isNew = RuntimeAxes(n, given, rank).marks(), one64 = n.intScalar(1), shape = n.ints(Ints(rank, 1));
+  if (n.rankOf(x) > 0) {
+    Value isOld = n.select(isNew, n.intScalar(0), one64);
+    Value before = n.finish("nn.cumulate", isOld, isOld.getType(),
+                            {n.word("kind", "sum"), n.attr("axis", (int64_t)0), n.flag("exclusive", true),
+                             n.flag("reverse", false)});
+    Value place = n.binary("min", before, n.intScalar(n.rankOf(x) - 1));
+    shape = n.select(isNew, one64, n.make<nn::GatherOp>({n.shape(x), place}, n.attr("axis", (int64_t)0)));
+  }
+  return one(n.reshape(x, Ints(rank, ShapedType::kDynamic), shape));
+}
+
 static FailureOr<Values> unsqueeze(Node &n) {
   Value x = n.in(0);
+  if (isRuntimeVector(n, 13, 1))
+    return unsqueezeRuntime(n);
   std::optional<Ints> given = n.opset < 13 ? n.getInts("axes") : n.constInts(n.in(1));
   if (!given)
     return n.refuse("T0102", "axes known only at run time are not supported");
@@ -318,6 +352,31 @@ static FailureOr<Values> concat(Node &n) {
   return one(n.concat(n.inputs, *axis));
 }
 
+/// Parts whose sizes are known at run time only.
+static FailureOr<Values> splitRuntime(Node &n, int64_t axis) {
+  Value x = n.in(0), size, ends;
+  int64_t parts = n.getInt("num_outputs", n.proto.output_size());
+  if (n.has(1)) {
+    size = n.cast(n.in(1), n.b.getI64Type());
+    ends = n.finish("nn.cumulate", size, size.getType(), {n.word("kind", "sum"), n.attr("axis", (int64_t)0),
+                                                          n.flag("exclusive", false), n.flag("reverse", false)});
+    if (n.rankOf(size) != 1 || n.shapeOf(size)[0] < n.proto.output_size())
+      return n.refuse("T0202", "expected one size for each of the " + Twine(n.proto.output_size()) + " outputs");
+  } else {
+    Value extent = n.shape(x, axis, axis + 1), last = n.intScalar(parts - 1);
+    size = n.binary("div", n.binary("add", extent, last), n.intScalar(parts));
+    ends = n.binary("mul", size, n.ints(llvm::to_vector(llvm::seq<int64_t>(1, parts + 1))));
+  }
+  Value starts = n.binary("sub", ends, size);
+  Ints shape(n.shapeOf(x));
+  shape[axis] = ShapedType::kDynamic;
+  Values results;
+  for (int64_t part = 0; part < n.proto.output_size(); ++part)
+    results.push_back(n.finish("nn.dynamic_slice", {x, n.slice(starts, 0, part, 1), n.slice(ends, 0, part, 1)},
+                               RankedTensorType::get(shape, n.elementOf(x)), n.attr("axes", Ints{axis})));
+  return results;
+}
+
 static FailureOr<Values> split(Node &n) {
   Value x = n.in(0);
   FailureOr<int64_t> axis = n.axis(n.getInt("axis", 0), n.rankOf(x));
@@ -327,7 +386,7 @@ static FailureOr<Values> split(Node &n) {
   std::optional<Ints> sizes = n.opset < 13 ? n.getInts("split") : n.has(1) ? n.constInts(n.in(1)) : std::nullopt;
   if (!sizes) {
     if (n.has(1) || ShapedType::isDynamic(extent))
-      return n.refuse("T0102", "split sizes known only at run time are not supported");
+      return splitRuntime(n, *axis);
     int64_t parts = n.getInt("num_outputs", count), size = (extent + parts - 1) / parts;
     sizes = Ints(parts, size);
     sizes->back() = extent - size * (parts - 1);
@@ -345,9 +404,24 @@ static FailureOr<Values> split(Node &n) {
   return results;
 }
 
+/// Axes known at run time only: starts, ends and steps for every axis.
+static FailureOr<Values> sliceRuntime(Node &n) {
+  Value x = n.in(0);
+  int64_t rank = n.rankOf(x);
+  RuntimeAxes axes(n, n.in(3), rank);
+  SmallVector<Value> operands{x, axes.spread(n.in(1), 0), axes.spread(n.in(2), INT64_MAX)};
+  if (n.has(4))
+    operands.push_back(axes.spread(n.in(4), 1));
+  auto type = RankedTensorType::get(Ints(rank, ShapedType::kDynamic), n.elementOf(x));
+  return one(n.finish("nn.dynamic_slice", operands, type,
+                      n.attr("axes", llvm::to_vector(llvm::seq<int64_t>(0, rank)))));
+}
+
 static FailureOr<Values> slice(Node &n) {
   Value x = n.in(0);
   int64_t rank = n.rankOf(x);
+  if (isRuntimeVector(n, 10, 3))
+    return sliceRuntime(n);
   std::optional<Ints> starts, ends, axes, steps;
   if (n.opset < 10) {
     starts = n.getInts("starts");
@@ -358,8 +432,6 @@ static FailureOr<Values> slice(Node &n) {
     ends = n.constInts(n.in(2));
     axes = n.has(3) ? n.constInts(n.in(3)) : std::nullopt;
     steps = n.has(4) ? n.constInts(n.in(4)) : std::nullopt;
-    if (n.has(3) && !axes)
-      return n.refuse("T0102", "axes known only at run time are not supported");
   }
   size_t count = starts ? starts->size() : n.shapeOf(n.in(1))[0];
   if (!axes)
@@ -427,9 +499,17 @@ static FailureOr<Values> pad(Node &n) {
   Ints axes = llvm::to_vector(llvm::seq<int64_t>(0, rank));
   if (n.has(3)) {
     auto given = n.constInts(n.in(3));
-    if (!given || !amounts)
-      return n.refuse("T0102", "pads with axes known only at run time are not supported");
-    axes = *given;
+    if (given && amounts) {
+      axes = *given;
+    } else {
+      RuntimeAxes where(n, n.in(3), rank);
+      Value all = n.cast(n.in(1), n.b.getI64Type());
+      int64_t count = where.count().value_or(ShapedType::kDynamic);
+      if (n.rankOf(all) != 1 || ShapedType::isDynamic(count) || n.shapeOf(all)[0] != 2 * count)
+        return n.refuse("T0102", "pads need two amounts for each of the axes, in known number");
+      pads = n.concat({where.spread(n.slice(all, 0, 0, count), 0), where.spread(n.slice(all, 0, count, count), 0)}, 0);
+      amounts = std::nullopt;
+    }
   }
   Ints low(rank, 0), high(rank, 0), shape(n.shapeOf(x));
   if (amounts) {
@@ -476,7 +556,9 @@ static FailureOr<Values> spaceToDepth(Node &n) {
   if (s.size() != 4 || ShapedType::isDynamicShape(s) || size < 1 || s[2] % size || s[3] % size)
     return n.refuse("T0102", "needs a static [N, C, H, W] with H and W divisible by the block size");
   Value blocks = n.reshape(x, {s[0], s[1], s[2] / size, size, s[3] / size, size});
-  return one(n.reshape(n.transpose(blocks, {0, 3, 5, 1, 2, 4}), {s[0], s[1] * size * size, s[2] / size, s[3] / size}));
+  bool isCrd = n.getString("mode", "DCR") == "CRD";
+  Value moved = isCrd ? n.transpose(blocks, {0, 1, 3, 5, 2, 4}) : n.transpose(blocks, {0, 3, 5, 1, 2, 4});
+  return one(n.reshape(moved, {s[0], s[1] * size * size, s[2] / size, s[3] / size}));
 }
 
 static FailureOr<Values> range(Node &n) {

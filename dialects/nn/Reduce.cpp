@@ -211,45 +211,26 @@ static OpFoldResult product(LoweringBuilder &b, Value x, int64_t begin, int64_t 
 }
 
 FailureOr<SmallVector<Value>> CumulateOp::lower(LoweringBuilder &b, ValueRange operands) {
-  // Over x as [outer, count, inner]: rows of `inner` elements are added to a running row.
+  // Over x as [outer, count, inner]: one running number per outer and inner place.
   Type element = tensorType(operands[0]).getElementType();
   int64_t axis = getAxis(), rank = tensorType(operands[0]).getRank();
   LoweringBuilder::Shape shape = b.extents(operands[0]);
   OpFoldResult outer = product(b, operands[0], 0, axis), inner = product(b, operands[0], axis + 1, rank);
-  OpFoldResult count = shape[axis], one = b.b.getIndexAttr(1);
-  Value x = b.reshape(operands[0], {outer, count, inner}), last = b.sub(b.asValue(count), b.index(1));
-  bool isScalar = getConstantIntValue(inner) == 1;
-  bool isSum = getKind() == "sum", isReverse = getReverse(), isExclusive = getExclusive();
-  Value start = b.number(element, isSum ? 0 : 1), zero = b.index(0);
-  auto next = [&](Value sum, Value value) { return isSum ? b.add(sum, value) : b.mul(sum, value); };
-  auto step = [&](Value row, Value position, ValueRange carried) {
-    Value y = carried[0], sum = carried[1];
-    Value at = isReverse ? b.sub(last, position) : position;
-    if (isScalar) {
-      Value after = next(sum, b.extract(x, {row, at, zero}));
-      y = tensor::InsertOp::create(b.b, b.loc, isExclusive ? sum : after, y, ValueRange{row, at, zero});
-      return SmallVector<Value>{y, after};
-    }
-    SmallVector<OpFoldResult> offsets{row, at, b.b.getIndexAttr(0)}, sizes{one, one, inner}, strides{one, one, one};
-    auto put = [&](Value values) {
-      return tensor::InsertSliceOp::create(b.b, b.loc, values, y, offsets, sizes, strides);
-    };
-    if (isExclusive) // before the sum changes in place
-      y = put(sum);
-    auto type = cast<RankedTensorType>(sum.getType());
-    Value slice = tensor::ExtractSliceOp::create(b.b, b.loc, type, x, offsets, sizes, strides);
-    AffineMap identity = b.b.getMultiDimIdentityMap(1);
-    Value after = b.generic({slice}, sum, {identity, identity}, {utils::IteratorType::parallel},
-                            [&](ArrayRef<Value> elements) { return next(elements[1], elements[0]); });
-    if (!isExclusive)
-      y = put(after);
+  Value x = b.reshape(operands[0], {outer, shape[axis], inner}), count = b.asValue(shape[axis]);
+  Value start = b.number(element, getKind() == "sum" ? 0 : 1), last = b.sub(count, b.index(1));
+  auto step = [&](ArrayRef<Value> place, Value position, ValueRange carried) {
+    Value y = carried[0], sum = carried[1], at = getReverse() ? b.sub(last, position) : position;
+    SmallVector<Value> index{place[0], at, place[1]};
+    Value value = b.extract(x, index), after = getKind() == "sum" ? b.add(sum, value) : b.mul(sum, value);
+    y = tensor::InsertOp::create(b.b, b.loc, getExclusive() ? sum : after, y, index);
     return SmallVector<Value>{y, after};
   };
-  Value y = b.empty({outer, count, inner}, element);
-  y = b.loop(b.asValue(outer), y, [&](Value row, ValueRange results) {
-    Value sum = isScalar ? start : b.fill(start, {inner});
-    SmallVector<Value> ends = b.loop(b.asValue(count), {results[0], sum},
-                                     [&](Value position, ValueRange carried) { return step(row, position, carried); });
+  Value y = b.empty({outer, shape[axis], inner}, element);
+  y = b.loops({b.asValue(outer), b.asValue(inner)}, y, [&](ArrayRef<Value> place, ValueRange results) {
+    SmallVector<Value> indices(place);
+    SmallVector<Value> ends = b.loop(count, {results[0], start}, [&](Value position, ValueRange carried) {
+      return step(indices, position, carried);
+    });
     return SmallVector<Value>{ends[0]};
   })[0];
   return SmallVector<Value>{b.reshape(y, shape)};
