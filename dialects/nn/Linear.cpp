@@ -21,6 +21,17 @@ static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(
 static Type sumType(Type element) {
   return element.isInteger(8) ? IntegerType::get(element.getContext(), 32) : element;
 }
+/// What sums are kept in while they grow: short floats would lose their last bits.
+static Type accumulatorType(Type element) {
+  return element.isF16() || element.isBF16() ? Float32Type::get(element.getContext()) : sumType(element);
+}
+/// Sums as elements of the result.
+static Value rounded(LoweringBuilder &b, Value sums, ArrayRef<OpFoldResult> shape, Type element) {
+  if (tensorType(sums).getElementType() == element)
+    return sums;
+  return b.map({sums}, {b.b.getMultiDimIdentityMap(shape.size())}, shape, element,
+               [&](ArrayRef<Value> elements) { return b.cast(elements[0], element); });
+}
 /// Whether products of the two element types are defined: one type, or 8-bit integers of either sign.
 static bool canMultiply(Type a, Type b) { return a == b || (a.isInteger(8) && b.isInteger(8)); }
 
@@ -43,9 +54,10 @@ static Value contract(LoweringBuilder &b, ArrayRef<Value> inputs, ArrayRef<Type>
   SmallVector<AffineMap> maps;
   for (const Exprs &list : exprs)
     maps.push_back(AffineMap::get(loops, 0, list, b.b.getContext()));
-  Value init = b.fill(b.number(sumType(loweredType(nnElements[0])), 0), shape);
-  return b.generic(inputs, init, maps, iterators,
-                   [&](ArrayRef<Value> elements) { return multiplyAdd(b, elements, nnElements); });
+  Type element = loweredType(nnElements[0]);
+  Value sums = b.generic(inputs, b.fill(b.number(accumulatorType(element), 0), shape), maps, iterators,
+                         [&](ArrayRef<Value> elements) { return multiplyAdd(b, elements, nnElements); });
+  return rounded(b, sums, shape, sumType(element));
 }
 
 //===- matmul -------------------------------------------------------------===//
@@ -220,9 +232,11 @@ static Value contractLetters(LoweringBuilder &b, ArrayRef<Value> xs, ArrayRef<st
   for (const Exprs &list : exprs)
     maps.push_back(AffineMap::get(loops, 0, list, b.b.getContext()));
   SmallVector<Type> types(xs.size(), nnElement);
-  Value init = b.fill(b.number(loweredType(nnElement), 0), shape);
-  return b.generic(xs, init, maps, iterators,
-                   [&](ArrayRef<Value> elements) { return multiplyAdd(b, elements, types); });
+  bool isSum = loops > result.size();
+  Type element = loweredType(nnElement), sum = isSum && !element.isInteger() ? accumulatorType(element) : element;
+  Value sums = b.generic(xs, b.fill(b.number(sum, 0), shape), maps, iterators,
+                         [&](ArrayRef<Value> elements) { return multiplyAdd(b, elements, types); });
+  return rounded(b, sums, shape, element);
 }
 
 FailureOr<SmallVector<Value>> EinsumOp::lower(LoweringBuilder &b, ValueRange operands) {

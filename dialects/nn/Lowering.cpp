@@ -165,6 +165,19 @@ Value B::logicalNot(Value x) {
   return arith::XOrIOp::create(b, loc, x, arith::ConstantOp::create(b, loc, b.getBoolAttr(true)));
 }
 
+/// An f64 as f32, rounded to odd: rounding that once more to 16 bits gives what one rounding would (Boldo and Melquiond,
+/// "When double rounding is odd", 2005).
+static Value roundToOdd(B &s, Value x) {
+  OpBuilder &b = s.b;
+  Type f32 = b.getF32Type(), i32 = b.getI32Type();
+  Value nearest = arith::TruncFOp::create(b, s.loc, f32, x), back = arith::ExtFOp::create(b, s.loc, x.getType(), nearest);
+  Value bits = arith::BitcastOp::create(b, s.loc, i32, nearest), one = s.integer(i32, 1);
+  Value isAway = s.compare("gt", s.math<math::AbsFOp>(back), s.math<math::AbsFOp>(x));
+  Value odd = arith::OrIOp::create(b, s.loc, s.select(isAway, s.sub(bits, one), bits), one);
+  Value isExact = s.logicalOr(s.compare("eq", back, x), s.compare("ne", x, x)); // or not a number
+  return arith::BitcastOp::create(b, s.loc, f32, s.select(isExact, bits, odd));
+}
+
 Value B::cast(Value x, Type to, bool fromUnsigned, bool toUnsigned) {
   Type from = x.getType();
   if (from == to)
@@ -181,8 +194,12 @@ Value B::cast(Value x, Type to, bool fromUnsigned, bool toUnsigned) {
       return cast(cast(x, b.getF32Type()), to);
     if (fromFloat.getWidth() < toFloat.getWidth())
       return arith::ExtFOp::create(b, loc, to, x);
+    if (fromFloat.isF64() && toFloat.getWidth() == 16)
+      x = roundToOdd(*this, x);
     return arith::TruncFOp::create(b, loc, to, x);
   }
+  if (toFloat && toFloat.getWidth() == 16) // rounded once: f32 holds 24 bits, f64 is rounded to odd
+    return cast(cast(x, from.getIntOrFloatBitWidth() <= 16 ? b.getF32Type() : b.getF64Type(), fromUnsigned), to);
   if (toFloat) {
     if (fromUnsigned)
       return arith::UIToFPOp::create(b, loc, to, x);

@@ -307,6 +307,8 @@ FailureOr<SmallVector<Value>> ConcatOp::lower(LoweringBuilder &b, ValueRange ope
   Value y = b.empty(shape, tensorType(operands[0]).getElementType());
   Shape offsets(type.getRank(), zero), strides(type.getRank(), b.b.getIndexAttr(1));
   for (Value x : operands) {
+    if (tensorType(x).getDimSize(axis) == 0)
+      continue; // a slice of nothing at the end would not be in bounds
     // Sizes come from x's own type, which the slice has to match.
     y = tensor::InsertSliceOp::create(b.b, b.loc, x, y, offsets, b.extents(x), strides);
     offsets[axis] = plus(b, offsets[axis], b.extent(x, axis));

@@ -5,6 +5,7 @@
 
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Transforms/Passes.h"
 
@@ -18,6 +19,11 @@ void addLoweringPasses(OpPassManager &pm) {
   pm.addPass(createOutlineUnits());
   pm.addPass(createBindDynamicResults());
   OpPassManager &function = pm.nest<func::FuncOp>();
+  // bf16 is a format to store: arithmetic is done in f32, and conversions are written out (few CPUs have them).
+  arith::ArithEmulateUnsupportedFloatsOptions emulate;
+  emulate.sourceTypeStrs = {"bf16"};
+  function.addPass(arith::createArithEmulateUnsupportedFloats(emulate));
+  function.addPass(math::createMathExtendToSupportedTypes());
   function.addPass(createLowerVectors());
   function.addPass(createCanonicalizerPass());
   function.addPass(createCSEPass());
@@ -28,7 +34,9 @@ void addLoweringPasses(OpPassManager &pm) {
   ConvertVectorToLLVMPassOptions vectorOptions;
   vectorOptions.reassociateFPReductions = true;
   pm.addPass(createConvertVectorToLLVMPass(vectorOptions));
-  pm.nest<func::FuncOp>().addPass(arith::createArithExpandOpsPass());
+  arith::ArithExpandOpsPassOptions expand;
+  expand.includeBf16 = true;
+  pm.nest<func::FuncOp>().addPass(arith::createArithExpandOpsPass(expand));
   pm.addPass(createConvertMathToLLVMPass());
   pm.addPass(createConvertMathToLibmPass());
   pm.addPass(createConvertVectorToLLVMPass(vectorOptions));
