@@ -96,8 +96,16 @@ static FailureOr<Values> bitShift(Node &n) {
   return plainBinary(n, n.getString("direction", "LEFT") == "LEFT" ? "shift_left" : "shift_right");
 }
 
-/// Slope of shape [C] meant for axis 1 in old models follows numpy broadcasting since opset 9.
-static FailureOr<Values> prelu(Node &n) { return plainBinary(n, "prelu"); }
+/// Before opset 7 a slope of shape [C] belongs to axis 1; since then it broadcasts as in numpy.
+static FailureOr<Values> prelu(Node &n) {
+  Value x = n.in(0), slope = n.in(1);
+  if (n.opset < 7 && n.rankOf(slope) == 1 && n.rankOf(x) > 2 && n.shapeOf(slope)[0] != 1) {
+    Ints shape(n.rankOf(x) - 1, 1);
+    shape[0] = n.shapeOf(slope)[0];
+    slope = n.reshape(slope, shape);
+  }
+  return one(n.binary("prelu", x, slope));
+}
 
 static FailureOr<Values> identity(Node &n) {
   Values results{n.in(0)};

@@ -212,10 +212,12 @@ FailureOr<RankedTensorType> GraphImporter::inputType(const onnx::ValueInfoProto 
   Ints shape;
   int64_t elements = 1;
   for (const auto &dim : tensor.shape().dim()) {
-    int64_t extent = dim.has_dim_value() ? dim.dim_value() : ShapedType::kDynamic;
+    // Some exporters write an unknown extent as -1.
+    bool isKnown = dim.has_dim_value() && dim.dim_value() != -1;
+    int64_t extent = isKnown ? dim.dim_value() : ShapedType::kDynamic;
     if (dim.has_dim_param() && options.dims.count(dim.dim_param()))
       extent = options.dims.lookup(dim.dim_param());
-    if (dim.has_dim_value() && extent < 0)
+    if (isKnown && extent < 0)
       return emitError(loc) << "[T0201] input '" << info.name() << "' has the extent " << extent;
     if (!ShapedType::isDynamic(extent) &&
         (extent > kMaxElements || (elements *= std::max<int64_t>(extent, 1)) > kMaxElements))
@@ -256,7 +258,7 @@ bool GraphImporter::importInputs(OwningOpRef<ModuleOp> &module) {
     for (auto [axis, extent] : llvm::enumerate(type->getShape())) {
       if (!ShapedType::isDynamic(extent))
         shape->mutable_dim(axis)->set_dim_value(extent);
-      else if (shape->dim(axis).dim_param().empty())
+      else if (!shape->dim(axis).has_dim_param() || shape->dim(axis).dim_param().empty())
         shape->mutable_dim(axis)->set_dim_param(info.name() + "." + std::to_string(axis));
       symbols.push_back(shape->dim(axis).dim_param());
     }

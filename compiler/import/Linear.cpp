@@ -230,7 +230,7 @@ static FailureOr<Values> matmulInteger(Node &n) {
 
 ArrayRef<Row> linearRows() {
   static const Row rows[] = {
-      {"MatMul", 1, matmul},  {"Gemm", 7, gemm},
+      {"MatMul", 1, matmul},  {"Gemm", 1, gemm},
       {"Conv", 1, conv},      {"ConvTranspose", 1, convTranspose},
       {"Einsum", 12, einsum}, {"MatMulInteger", 10, matmulInteger},
   };

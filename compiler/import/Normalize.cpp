@@ -66,7 +66,8 @@ static Value perChannel(Node &n, Value vector, int64_t rank) {
 }
 
 static FailureOr<Values> batchNorm(Node &n) {
-  if (n.opset >= 14 ? n.getInt("training_mode", 0) : n.wantsOutput(1))
+  bool isTest = n.opset >= 7 || n.getInt("is_test", 0);
+  if (!isTest || (n.opset >= 14 ? n.getInt("training_mode", 0) : n.wantsOutput(1)))
     return n.refuse("T0102", "BatchNormalization in training mode is not supported");
   Value x = n.in(0), scale = n.in(1), bias = n.in(2), mean = n.in(3), variance = n.in(4);
   Type element = n.elementOf(scale);
@@ -179,7 +180,7 @@ ArrayRef<Row> normalizeRows() {
       {"Softmax", 1, [](Node &n) { return softmax(n, "softmax"); }},
       {"LogSoftmax", 1, [](Node &n) { return softmax(n, "log_softmax"); }},
       {"Hardmax", 1, hardmax},
-      {"BatchNormalization", 7, batchNorm},
+      {"BatchNormalization", 1, batchNorm},
       {"LayerNormalization", 17, layerNorm},
       {"RMSNormalization", 23, rmsNorm},
       {"InstanceNormalization", 1, instanceNorm},

@@ -238,7 +238,7 @@ def judge(results, rows, cases_operators, expected):
     for name, (status, _) in results.items():
         if status == "passed":
             judged[name] = "surprise" if name in expected else "passed"
-        elif name in expected:
+        elif name in expected and status in ("refused", "wrong"):
             judged[name] = "expected"
         elif status == "refused" and not rows.issuperset(cases_operators[name]):
             judged[name] = "no row"
