@@ -29,6 +29,11 @@ static LogicalResult checkIndices(std::optional<Location> location, Type indices
   return success();
 }
 
+/// Whether a tensor of `type` may hold exactly `count` elements.
+static bool mayHold(RankedTensorType type, int64_t count) {
+  return !type.hasStaticShape() || type.getNumElements() == count;
+}
+
 /// An element of an index tensor as a place on an axis of `extent` elements.
 static Value toPlace(LoweringBuilder &b, Value index, Value extent) {
   Value zero = b.index(0), place = b.toIndex(index);
@@ -324,16 +329,32 @@ FailureOr<SmallVector<Value>> ScatterNdOp::lower(LoweringBuilder &b, ValueRange 
 
 //===- one_hot ------------------------------------------------------------===//
 
+LogicalResult OneHotOp::verify() {
+  RankedTensorType indices = tensorType(getIndices()), depth = tensorType(getDepth()), values = tensorType(getValues());
+  if (depth.getRank() > 1 || !mayHold(depth, 1)) // one_hot C1
+    return emitOpError("depth expects one number, but is a ") << depth;
+  if (values.getRank() != 1 || !mayHold(values, 2)) // one_hot C1
+    return emitOpError("values expect two elements, but are a ") << values;
+  RankedTensorType type = tensorType(getY());
+  int64_t axis = getAxis();
+  if (axis < 0 || axis > indices.getRank()) // one_hot C2
+    return emitOpError("axis is ") << axis << ", but the result has " << indices.getRank() + 1 << " axes";
+  SmallVector<int64_t> shape(indices.getShape());
+  shape.insert(shape.begin() + axis, ShapedType::kDynamic);
+  if (type.getElementType() != values.getElementType() ||
+      failed(verifyCompatibleShape(type.getShape(), shape))) // one_hot C3
+    return emitOpError("result expects ") << values.clone(shape) << ", but is a " << type;
+  return success();
+}
+
 FailureOr<SmallVector<Value>> OneHotOp::lower(LoweringBuilder &b, ValueRange operands) {
   Value indices = operands[0];
   RankedTensorType type = tensorType(getY());
   int64_t axis = getAxis(), rank = type.getRank();
-  if (axis < 0 || axis >= rank || tensorType(indices).getRank() + 1 != rank)
-    return emitOpError("axis ") << axis << " does not turn " << indices.getType() << " into " << type;
   auto toWhole = [&](Value number, Value nnTensor) {
     return b.cast(number, b.b.getI64Type(), getElementTypeOrSelf(nnTensor.getType()).isUnsignedInteger());
   };
-  Value depth = b.max(b.toIndex(toWhole(scalar(b, operands[1]), getDepth())), b.index(0)); // one_hot C1
+  Value depth = b.max(b.toIndex(toWhole(scalar(b, operands[1]), getDepth())), b.index(0));
   Shape from = b.extents(indices), shape;
   Exprs exprs;
   for (int64_t i = 0; i < rank; ++i) {
@@ -345,7 +366,7 @@ FailureOr<SmallVector<Value>> OneHotOp::lower(LoweringBuilder &b, ValueRange ope
     exprs.push_back(b.b.getAffineDimExpr(i));
   }
   Value extent = b.fromIndex(b.asValue(shape[axis]), b.b.getI64Type()), zero = b.integer(b.b.getI64Type(), 0);
-  Value off = b.extract(operands[2], b.index(0)), on = b.extract(operands[2], b.index(1)); // one_hot C1
+  Value off = b.extract(operands[2], b.index(0)), on = b.extract(operands[2], b.index(1));
   return SmallVector<Value>{
       b.map({indices}, {mapOf(b, rank, exprs)}, shape, off.getType(), [&](ArrayRef<Value> elements) {
         Value place = toWhole(elements[0], getIndices());
@@ -394,17 +415,37 @@ struct Selection {
 };
 } // namespace
 
+LogicalResult TopKOp::verify() {
+  RankedTensorType x = tensorType(getX()), k = tensorType(getK()), values = tensorType(getValues()),
+                   indices = tensorType(getIndices());
+  int64_t axis = getAxis();
+  if (!k.getElementType().isIntOrIndex() || k.getRank() > 1 || !mayHold(k, 1)) // top_k C1
+    return emitOpError("k expects one integer, but is a ") << k;
+  if (axis < 0 || axis >= x.getRank()) // top_k C2
+    return emitOpError("axis is ") << axis << ", but the input has " << x.getRank() << " axes";
+  SmallVector<int64_t> shape(x.getShape());
+  shape[axis] = ShapedType::kDynamic;
+  if (values.getElementType() != x.getElementType() || !indices.getElementType().isInteger(64) ||
+      failed(verifyCompatibleShape(values.getShape(), shape)) ||
+      failed(verifyCompatibleShape(indices.getShape(), shape)) ||
+      failed(verifyCompatibleShape(indices.getShape(), values.getShape()))) // top_k C3
+    return emitOpError("results expect ")
+           << x.clone(shape) << " and indices of i64, but are " << values << " and " << indices;
+  int64_t extent = x.getDimSize(axis), count = values.getDimSize(axis);
+  if (!ShapedType::isDynamic(extent) && !ShapedType::isDynamic(count) && count > extent) // top_k C3
+    return emitOpError("cannot take ") << count << " of " << extent << " elements";
+  return success();
+}
+
 FailureOr<SmallVector<Value>> TopKOp::lower(LoweringBuilder &b, ValueRange operands) {
   Value x = operands[0];
   RankedTensorType type = tensorType(x), result = tensorType(getValues());
   int64_t axis = getAxis();
-  if (axis < 0 || axis >= type.getRank() || result.getRank() != type.getRank())
-    return emitOpError("axis is ") << axis << ", but the input has " << type.getRank() << " axes";
   Selection selection{b, x, axis, getLargest(), getElementTypeOrSelf(getX()).isUnsignedInteger()};
   Shape shape = b.extents(x);
   Value zero = b.index(0), extent = b.asValue(shape[axis]);
   if (result.isDynamicDim(axis))
-    shape[axis] = b.clampIndex(b.toIndex(scalar(b, operands[1])), zero, extent); // top_k C1
+    shape[axis] = b.clampIndex(b.toIndex(scalar(b, operands[1])), zero, extent);
   else
     shape[axis] = b.b.getIndexAttr(result.getDimSize(axis));
   Value values = b.empty(shape, type.getElementType()), places = b.empty(shape, b.b.getI64Type());
@@ -455,11 +496,17 @@ static SmallVector<Value> branch(LoweringBuilder &b, Value condition, ValueRange
   return SmallVector<Value>(op.getResults());
 }
 
+LogicalResult NonZeroOp::verify() {
+  RankedTensorType type = tensorType(getY());
+  int64_t rank = tensorType(getX()).getRank();
+  if (type.getRank() != 2 || type.getDimSize(0) != rank || !type.getElementType().isInteger(64)) // non_zero C1
+    return emitOpError("result expects ") << rank << " rows of i64, but is a " << type;
+  return success();
+}
+
 FailureOr<SmallVector<Value>> NonZeroOp::lower(LoweringBuilder &b, ValueRange operands) {
   Value x = operands[0];
   int64_t rank = tensorType(x).getRank();
-  if (tensorType(getY()).getRank() != 2 || tensorType(getY()).getDimSize(0) != rank) // non_zero C1
-    return emitOpError("result expects ") << rank << " rows, but is a " << getY().getType();
   Type type = b.b.getI64Type();
   Value y = b.empty({b.b.getIndexAttr(rank), countNonZero(b, x)}, type);
   SmallVector<Value> filled =
@@ -479,16 +526,27 @@ FailureOr<SmallVector<Value>> NonZeroOp::lower(LoweringBuilder &b, ValueRange op
 
 //===- compress -----------------------------------------------------------===//
 
+LogicalResult CompressOp::verify() {
+  RankedTensorType x = tensorType(getX()), condition = tensorType(getCondition()), y = tensorType(getY());
+  int64_t axis = getAxis();
+  if (axis < 0 || axis >= x.getRank()) // compress C2
+    return emitOpError("axis is ") << axis << ", but the input has " << x.getRank() << " axes";
+  int64_t extent = x.getDimSize(axis);
+  if (condition.getRank() != 1 || !condition.getElementType().isInteger(1)) // compress C1
+    return emitOpError("condition expects a vector of booleans, but is a ") << condition;
+  if (!condition.isDynamicDim(0) && !x.isDynamicDim(axis) && condition.getDimSize(0) > extent) // compress C1
+    return emitOpError("condition expects at most ") << extent << " booleans, but is a " << condition;
+  SmallVector<int64_t> shape(x.getShape());
+  shape[axis] = ShapedType::kDynamic;
+  if (y.getElementType() != x.getElementType() || failed(verifyCompatibleShape(y.getShape(), shape))) // compress C3
+    return emitOpError("result expects ") << x.clone(shape) << ", but is a " << y;
+  return success();
+}
+
 FailureOr<SmallVector<Value>> CompressOp::lower(LoweringBuilder &b, ValueRange operands) {
   Value x = operands[0], condition = operands[1];
-  int64_t axis = getAxis(), rank = tensorType(x).getRank();
+  int64_t axis = getAxis(), extent = tensorType(x).getDimSize(axis);
   RankedTensorType type = tensorType(condition);
-  if (axis < 0 || axis >= rank)
-    return emitOpError("axis is ") << axis << ", but the input has " << rank << " axes";
-  int64_t extent = tensorType(x).getDimSize(axis);
-  if (type.getRank() != 1 || !getElementTypeOrSelf(getCondition()).isInteger(1) ||
-      (!type.isDynamicDim(0) && !ShapedType::isDynamic(extent) && type.getDimSize(0) > extent)) // compress C1
-    return emitOpError("condition expects at most ") << extent << " booleans, but is a " << getCondition().getType();
   OpFoldResult length = b.extent(condition, 0);
   if (type.isDynamicDim(0) || ShapedType::isDynamic(extent)) {
     length = b.min(b.asValue(length), b.dim(x, axis));

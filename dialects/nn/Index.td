@@ -110,6 +110,8 @@ def Nn_OneHotOp : Nn_Op<"one_hot"> {
     `values[0]`; the new axis is `axis` and has `depth` elements.
 
     (C1) depth holds one number; values holds two.
+    (C2) `axis` is an axis of the result, which has one more than indices.
+    (C3) y has the extents of indices around the new axis, and values' element type.
 
     ```mlir
     func.func @f(%i: tensor<3xi64>, %d: tensor<i64>, %v: tensor<2xf32>) -> tensor<3x?xf32> {
@@ -121,6 +123,7 @@ def Nn_OneHotOp : Nn_Op<"one_hot"> {
   let arguments = (ins Nn_Tensor:$indices, Nn_Tensor:$depth, Nn_Tensor:$values, I64Attr:$axis);
   let results = (outs Nn_Tensor:$y);
   let assemblyFormat = "$indices `,` $depth `,` $values attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
 }
 
 def Nn_TopKOp : Nn_Op<"top_k"> {
@@ -130,6 +133,8 @@ def Nn_TopKOp : Nn_Op<"top_k"> {
     the result on `axis`, read from the operand when that is `?`.
 
     (C1) k holds one integer.
+    (C2) `axis` is an axis of x.
+    (C3) Results have x's extents on the other axes, and no more on `axis`; values x's element type, indices i64.
 
     ```mlir
     func.func @f(%x: tensor<3x9xf32>, %k: tensor<1xi64>) -> (tensor<3x4xf32>, tensor<3x4xi64>) {
@@ -141,6 +146,7 @@ def Nn_TopKOp : Nn_Op<"top_k"> {
   let arguments = (ins Nn_Tensor:$x, Nn_Tensor:$k, I64Attr:$axis, BoolAttr:$largest);
   let results = (outs Nn_Tensor:$values, Nn_Tensor:$indices);
   let assemblyFormat = "$x `,` $k attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
 }
 
 def Nn_NonZeroOp : Nn_Op<"non_zero"> {
@@ -160,12 +166,15 @@ def Nn_NonZeroOp : Nn_Op<"non_zero"> {
   let arguments = (ins Nn_Tensor:$x);
   let results = (outs Nn_Tensor:$y);
   let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
 }
 
 def Nn_CompressOp : Nn_Op<"compress"> {
   let summary = "Keeps the slices along an axis whose condition holds";
   let description = [{
     (C1) condition is a vector of i1, at most as long as x on `axis`.
+    (C2) `axis` is an axis of x.
+    (C3) y has x's element type, and its extents on the other axes.
 
     ```mlir
     func.func @f(%x: tensor<3x3xf32>, %c: tensor<3xi1>) -> tensor<?x3xf32> {
@@ -177,5 +186,6 @@ def Nn_CompressOp : Nn_Op<"compress"> {
   let arguments = (ins Nn_Tensor:$x, Nn_Tensor:$condition, I64Attr:$axis);
   let results = (outs Nn_Tensor:$y);
   let assemblyFormat = "$x `,` $condition attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
 }
 #endif

@@ -3,7 +3,7 @@
 #define TEGULA_DIALECTS_NN_SHAPE_TD
 include "tegula/dialects/nn/Nn.td"
 
-def Nn_ConstantOp : Nn_Op<"constant", [ConstantLike, AllTypesMatch<["value", "y"]>]> {
+def Nn_ConstantOp : Nn_Op<"constant", [ConstantLike, AllTypesMatch<["value", "y"]>]> { // constant C1
   let summary = "A tensor known at compile time";
   let description = [{
     Small tensors are dense attributes; weights are `dense_resource` blobs, which are never uniqued or copied.
