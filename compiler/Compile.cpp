@@ -1,5 +1,6 @@
 //===- Compile.cpp - from options to an artifact -------------------------------------------===//
 
+#include "tegula/compiler/Passes.h"
 #include "tegula/compiler/Pipeline.h"
 #include "tegula/compiler/emit/Header.h"
 #include "tegula/compiler/emit/Output.h"
@@ -8,6 +9,7 @@
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/SourceMgr.h"
 
 using namespace mlir;
 
@@ -25,20 +27,32 @@ static std::string symbolOf(const CompileOptions &options) {
   return sanitizeSymbol(name);
 }
 
-/// Reads ONNX, or the text of a stage.
-static OwningOpRef<ModuleOp> read(const CompileOptions &options, MLIRContext &context, int &code) {
-  if (options.startAfter.empty()) {
-    ImportOptions import;
-    for (auto &[name, shape] : options.shapes)
-      import.shapes[name] = shape;
-    for (auto &[name, extent] : options.dims)
-      import.dims[name] = extent;
-    import.symbol = symbolOf(options);
-    return importOnnx(options.input, import, context, code);
+static OwningOpRef<ModuleOp> readModel(const CompileOptions &options, MLIRContext &context, int &code) {
+  ImportOptions import;
+  for (auto &[name, shape] : options.shapes)
+    import.shapes[name] = shape;
+  for (auto &[name, extent] : options.dims)
+    import.dims[name] = extent;
+  import.symbol = symbolOf(options);
+  return importOnnx(options.input, import, context, code);
+}
+
+/// Reads the text of a stage. What is not legal after the stage is refused here: further on it would look like a bug.
+static OwningOpRef<ModuleOp> readStage(const CompileOptions &options, Stage stage, MLIRContext &context, int &code) {
+  auto buffer = llvm::MemoryBuffer::getFileOrSTDIN(options.input, /*IsText=*/true);
+  if (!buffer) {
+    code = fail(context, kIoError, "[T0001] cannot read '" + options.input + "': " + buffer.getError().message());
+    return {};
   }
-  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(options.input, &context);
-  if (!module)
-    code = kModelError;
+  code = kModelError;
+  llvm::SourceMgr sources;
+  sources.AddNewSourceBuffer(std::move(*buffer), llvm::SMLoc());
+  OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(sources, &context);
+  PassManager pm(&context);
+  pm.addPass(createVerifyStage(stage));
+  if (!module || failed(pm.run(*module)))
+    return {};
+  code = kOk;
   return module;
 }
 
@@ -83,21 +97,22 @@ int compile(const CompileOptions &options, MLIRContext &context) {
     return fail(context, kUsageError, "--start-after=" + options.startAfter + " is not a stage");
   if (!options.stopAfter.empty() && !(last = parseStage(options.stopAfter)))
     return fail(context, kUsageError, "--stop-after=" + options.stopAfter + " is not a stage");
+  if (first && last && *last < *first)
+    return fail(context, kUsageError, "--stop-after=" + options.stopAfter + " comes before the stage to start after");
   std::string why;
   FailureOr<tgl::TargetAttr> attr = target->parse(options, &context, why);
   if (failed(attr))
     return fail(context, kUsageError, why);
 
   int code = kOk;
-  OwningOpRef<ModuleOp> module = read(options, context, code);
+  OwningOpRef<ModuleOp> module = first ? readStage(options, *first, context, code) : readModel(options, context, code);
   if (!module)
     return code ? code : (int)kModelError;
   if (!(*module)->hasAttr(tgl::kTarget))
     (*module)->setAttr(tgl::kTarget, *attr);
   for (const StageInfo &info : stages()) {
-    if (first && info.stage <= *first)
-      continue;
-    if (failed(runStage(info.stage, *target, options, *module)))
+    bool isDone = first && info.stage <= *first;
+    if (!isDone && failed(runStage(info.stage, *target, options, *module)))
       return kInternalError;
     if (last && info.stage == *last)
       return writeText(*module, options.output, why) ? (int)kOk : fail(context, kIoError, why);

@@ -10,7 +10,8 @@
 
 namespace tegula {
 
-/// Fails with the op when one is left that is not legal after `stage`: a compiler bug, never the user's.
+/// Fails with the op when one is left that is not legal after `stage`: behind a stage a bug of the compiler, on a text
+/// that was read a mistake in the text.
 std::unique_ptr<mlir::Pass> createVerifyStage(Stage stage);
 
 /// Asks `target` for the plan of every unit and writes it as `tgl.plan`. `target` must outlive the pass.
