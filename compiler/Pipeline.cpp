@@ -67,6 +67,8 @@ static void tileStage(const Target &target, OpPassManager &pm) {
 /// Tensors -> memrefs in one arena.
 static void bufferStage(const Target &target, OpPassManager &pm) {
   pm.nest<func::FuncOp>().addPass(createBindResults());
+  // No CSE from here to the buffers: it would make one empty tensor of equal ones again.
+  pm.nest<func::FuncOp>().addPass(createSplitEmpties());
   // A producer writes straight into the slice, padding or result that it ends up in.
   pm.addPass(bufferization::createEmptyTensorEliminationPass());
   bufferization::OneShotBufferizePassOptions bufferize;

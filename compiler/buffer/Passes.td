@@ -12,11 +12,21 @@ def BindResults : Pass<"tegula-bind-results", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::bufferization::BufferizationDialect", "::mlir::memref::MemRefDialect"];
 }
 
+def SplitEmpties : Pass<"tegula-split-empties", "::mlir::func::FuncOp"> {
+  let summary = "Give each unit an empty tensor of its own";
+  let description = [{
+    A `tensor.empty` in the function's body that several ops of the body use is copied for each of them. Shared, it would
+    become one buffer that lives from the first to the last of them.
+  }];
+  let dependentDialects = ["::mlir::tensor::TensorDialect"];
+  let statistics = [Statistic<"copies", "copies", "Number of empty tensors added">];
+}
+
 def PlanArena : Pass<"tegula-plan-arena", "::mlir::func::FuncOp"> {
   let summary = "Give every static buffer a place in one arena";
   let description = [{
     Buffers whose lives do not overlap share memory. The largest buffers are placed first, each at the lowest free
-    offset (multiples of 64 bytes). The function gets the arena as its last argument; `tgl.workspace_bytes` is its size and
+    offset (multiples of 64 bytes); where that is not the best, a search exchanges buffers in this order. The function gets the arena as its last argument; `tgl.workspace_bytes` is its size and
     `tgl.live_bytes` the peak of bytes alive, the bound that no plan can beat. Buffers of dynamic size stay
     `memref.alloc` and get a `memref.dealloc` after their last use.
   }];

@@ -15,3 +15,22 @@ func.func @chain(%x: memref<64xf32>, %y: memref<64xf32>) {
   memref.copy %c, %y : memref<64xf32> to memref<64xf32>
   return
 }
+
+// Largest first, %d and %c take 256 bytes with %c above, %b goes below, and %a above both: 320 bytes. Another order is found.
+// CHECK-LABEL: @search
+// CHECK-SAME: tgl.live_bytes = 256 : i64, tgl.workspace_bytes = 256 : i64
+func.func @search(%x: memref<32xf32>, %s: memref<16xf32>, %y: memref<32xf32>, %t: memref<16xf32>) {
+  %d = memref.alloc() : memref<32xf32>
+  %c = memref.alloc() : memref<32xf32>
+  %b = memref.alloc() : memref<32xf32>
+  %a = memref.alloc() : memref<16xf32>
+  memref.copy %s, %a : memref<16xf32> to memref<16xf32>
+  memref.copy %x, %b : memref<32xf32> to memref<32xf32>
+  memref.copy %b, %y : memref<32xf32> to memref<32xf32>
+  memref.copy %x, %c : memref<32xf32> to memref<32xf32>
+  memref.copy %a, %t : memref<16xf32> to memref<16xf32>
+  memref.copy %x, %d : memref<32xf32> to memref<32xf32>
+  memref.copy %c, %y : memref<32xf32> to memref<32xf32>
+  memref.copy %d, %y : memref<32xf32> to memref<32xf32>
+  return
+}
