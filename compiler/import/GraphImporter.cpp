@@ -2,6 +2,7 @@
 
 #include "tegula/compiler/import/GraphImporter.h"
 #include "tegula/compiler/import/OnnxLibrary.h"
+#include "tegula/dialects/tgl/NodeName.h"
 #include "tegula/dialects/tgl/Tgl.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -26,7 +27,8 @@ Location GraphImporter::locationOf(const onnx::NodeProto &proto, int index, Stri
   std::string name = proto.name().empty() ? proto.op_type() + "_" + std::to_string(index) : proto.name();
   if (!prefix.empty())
     name = (prefix + "/" + name).str();
-  return NameLoc::get(StringAttr::get(&context, name), FileLineColLoc::get(&context, path, index + 1, 1));
+  std::string domain = proto.domain().empty() || proto.domain() == "ai.onnx" ? "" : proto.domain() + "::";
+  return nodeLocation(name, domain + proto.op_type(), FileLineColLoc::get(&context, path, index + 1, 1));
 }
 
 int GraphImporter::opsetOf(StringRef domain) const {

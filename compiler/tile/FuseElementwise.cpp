@@ -51,6 +51,12 @@ struct FuseElementwise : impl::FuseElementwiseBase<FuseElementwise> {
     linalg::populateElementwiseOpsFusionPatterns(patterns, [&](OpOperand *operand) {
       bool fuse = shouldFuse(operand);
       fused += fuse;
+      // The pattern gives the result the consumer's location; the producer's node must not be forgotten.
+      if (fuse) {
+        Operation *consumer = operand->getOwner();
+        Location both[] = {operand->get().getLoc(), consumer->getLoc()};
+        consumer->setLoc(FusedLoc::get(consumer->getContext(), both));
+      }
       return fuse;
     });
     linalg::populateEraseUnusedOperandsAndResultsPatterns(patterns);

@@ -3,6 +3,7 @@
 #define TEGULA_COMPILER_TILE_PASSES_H
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/Pass.h"
+#include "tegula/dialects/tgl/Tgl.h"
 namespace tegula {
 #define GEN_PASS_DECL
 #include "tegula/compiler/tile/Passes.h.inc"

@@ -41,7 +41,8 @@ def TileUnits : Pass<"tegula-tile-units", "::mlir::func::FuncOp"> {
     One linalg.generic, with the elementwise op that follows it as epilogue, becomes a top-level `scf.forall` over the
     plan's blocks; inside, loops over register tiles with accumulators in vectors, masked at the tail.
   }];
-  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect",
+                           "::tegula::tgl::TglDialect"];
   let statistics = [Statistic<"units", "units", "Number of units made">, Statistic<"epilogues", "epilogues", "Number of epilogues fused">];
 }
 #endif

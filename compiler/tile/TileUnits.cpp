@@ -13,6 +13,7 @@
 #include "tegula/compiler/tile/Passes.h"
 #include "tegula/compiler/tile/RegisterTile.h"
 #include "tegula/compiler/tile/Unit.h"
+#include "tegula/compiler/tile/Work.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -88,7 +89,8 @@ struct TileUnits : impl::TileUnitsBase<TileUnits> {
     linalg::GenericOp epilogue = fusedEpilogue(root);
     linalg::GenericOp last = epilogue ? epilogue : root;
     OpBuilder b(last);
-    Location loc = last.getLoc();
+    // The unit carries the names of all nodes it computes.
+    Location loc = epilogue ? b.getFusedLoc({root.getLoc(), epilogue.getLoc()}) : root.getLoc();
 
     SmallVector<OpFoldResult> extents, blocks;
     SmallVector<int> blockOf(parallel, -1);
@@ -108,6 +110,7 @@ struct TileUnits : impl::TileUnitsBase<TileUnits> {
 
     Value destination = destinationOf(b, last);
     auto forall = scf::ForallOp::create(b, loc, blocks, ValueRange{destination}, std::nullopt);
+    setWork(forall, workOf(root, epilogue));
     b.setInsertionPoint(forall.getTerminator());
     SmallVector<LoopRange> ranges = blockRanges(b, loc, plan, extents, blockOf, forall.getInductionVars());
 

@@ -1,19 +1,39 @@
 //===- NodeName.cpp - ONNX node names in locations -------------------------------===//
+//
+// A node is `loc("name"(fused<"Operator">["model.onnx":3:1]))`.
+//
+//===----------------------------------------------------------------------===//
 
 #include "tegula/dialects/tgl/NodeName.h"
-#include "llvm/ADT/SetVector.h"
-#include "llvm/ADT/StringExtras.h"
+
+#include "mlir/IR/BuiltinAttributes.h"
+#include "llvm/ADT/STLExtras.h"
 
 using namespace mlir;
 
 namespace tegula {
 
-static void collect(Location loc, SetVector<StringRef> &names) {
+Location nodeLocation(StringRef name, StringRef op, Location file) {
+  MLIRContext *context = file.getContext();
+  Location inner = FusedLoc::get({file}, StringAttr::get(context, op), context);
+  return NameLoc::get(StringAttr::get(context, name), inner);
+}
+
+static StringRef operatorOf(NameLoc name) {
+  auto inner = dyn_cast<FusedLoc>(name.getChildLoc());
+  auto op = inner ? dyn_cast_or_null<StringAttr>(inner.getMetadata()) : StringAttr();
+  return op ? op.getValue() : StringRef();
+}
+
+SmallVector<NodeRef> nodesOf(Location loc) {
+  SmallVector<NodeRef> nodes;
   SmallVector<Location> stack{loc};
   while (!stack.empty()) {
     Location next = stack.pop_back_val();
     if (auto name = dyn_cast<NameLoc>(next)) {
-      names.insert(name.getName().getValue());
+      NodeRef node{name.getName().getValue(), operatorOf(name)};
+      if (!llvm::is_contained(nodes, node))
+        nodes.push_back(node);
     } else if (auto fused = dyn_cast<FusedLoc>(next)) {
       for (Location part : llvm::reverse(fused.getLocations()))
         stack.push_back(part);
@@ -21,14 +41,15 @@ static void collect(Location loc, SetVector<StringRef> &names) {
       stack.push_back(call.getCallee());
     }
   }
+  return nodes;
 }
 
 std::string nodeNameOf(Location loc) {
-  SetVector<StringRef> names;
-  collect(loc, names);
-  ArrayRef<StringRef> all = names.getArrayRef();
-  std::string text = llvm::join(all.take_front(4), "+");
-  return all.size() > 4 ? text + "+..." : text;
+  SmallVector<NodeRef> nodes = nodesOf(loc);
+  std::string text;
+  for (const NodeRef &node : ArrayRef(nodes).take_front(4))
+    text += (text.empty() ? "" : "+") + node.name.str();
+  return nodes.size() > 4 ? text + "+..." : text;
 }
 
 } // namespace tegula

@@ -19,6 +19,11 @@ constexpr llvm::StringLiteral kInputs = "tgl.inputs";            // array of the
 constexpr llvm::StringLiteral kOutputs = "tgl.outputs";          // array of the model's output names
 constexpr llvm::StringLiteral kInputTypes = "tgl.input_types";   // nn types of the inputs
 constexpr llvm::StringLiteral kOutputTypes = "tgl.output_types"; // nn types of the outputs
+constexpr llvm::StringLiteral kSource = "tgl.source";            // what the model's file says of itself
+
+/// Attribute names on the op that stands for a unit: its work in one run, 0 if unknown.
+constexpr llvm::StringLiteral kFlops = "tgl.flops";
+constexpr llvm::StringLiteral kBytes = "tgl.bytes";
 
 /// The target of the module that holds `op`; null if none was set.
 TargetAttr targetOf(mlir::Operation *op);

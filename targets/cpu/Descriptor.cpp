@@ -93,7 +93,7 @@ llvm::Constant *DescriptorBuilder::unitInfos(uint32_t &count) {
       auto value = unit.getAs<FloatAttr>(key);
       return llvm::ConstantFP::get(f64, value ? value.getValueAsDouble() : 0.0);
     };
-    infos.push_back(structOf({word("node"), word("tgl.op"), amount("tgl.flops"), amount("tgl.bytes")}));
+    infos.push_back(structOf({word("node"), word("op"), amount(tgl::kFlops), amount(tgl::kBytes)}));
   }
   count = infos.size();
   return arrayOf(infos);

@@ -16,6 +16,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/RegionUtils.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
 
 using namespace mlir;
@@ -82,7 +83,10 @@ struct OutlineUnits : impl::OutlineUnitsBase<OutlineUnits> {
     auto call = func::CallOp::create(b, loc, code, operands);
     call->setAttr(kUnit, b.getI32IntegerAttr(units.size()));
     NamedAttrList unit(forall->getDiscardableAttrDictionary());
-    unit.set("node", b.getStringAttr(nodeNameOf(loc)));
+    SmallVector<NodeRef> nodes = nodesOf(loc);
+    auto joined = [&](auto part) { return b.getStringAttr(llvm::join(llvm::map_range(nodes, part), ", ")); };
+    unit.set("node", joined([](const NodeRef &node) { return node.name; }));
+    unit.set("op", joined([](const NodeRef &node) { return node.op; }));
     units.push_back(unit.getDictionary(&getContext()));
     forall.erase();
     ++outlined;
