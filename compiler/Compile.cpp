@@ -2,14 +2,19 @@
 
 #include "tegula/compiler/Passes.h"
 #include "tegula/compiler/Pipeline.h"
+#include "tegula/compiler/Report.h"
 #include "tegula/compiler/emit/Header.h"
 #include "tegula/compiler/emit/Output.h"
 #include "tegula/compiler/import/Importer.h"
 
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassRegistry.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/SourceMgr.h"
+#include <mutex>
 
 using namespace mlir;
 
@@ -63,10 +68,93 @@ static const Target *targetFor(ArrayRef<std::unique_ptr<Target>> targets, String
   return nullptr;
 }
 
+static bool isReport(const CompileOptions &options) {
+  return options.emit == "report" || (options.emit.empty() && StringRef(options.output).ends_with(".json"));
+}
+
+/// Tells how far the compilation has come: stages by their number, the target's code last.
+static void reportProgress(const CompileOptions &options, int number, StringRef name, std::string detail, bool isDone) {
+  if (options.onProgress)
+    options.onProgress({number, static_cast<int>(stages().size()) + 1, name, std::move(detail), isDone});
+}
+
+/// Hands the module to the target, which knows nothing of the steps before.
+static int emit(const Target &target, const CompileOptions &options, ModuleOp module, std::string &why) {
+  int number = static_cast<int>(stages().size()) + 1;
+  CompileOptions forTarget = options;
+  if (options.onProgress)
+    forTarget.onProgress = [&](const Progress &progress) {
+      reportProgress(options, number, "code", progress.detail, false);
+    };
+  reportProgress(options, number, "code", "", false);
+  int code = target.emit(module, forTarget, why);
+  reportProgress(options, number, "code", code ? "failed" : "", true);
+  return code;
+}
+
+/// What is counted after a stage: ops while there is a graph, then units.
+static std::string sizeOf(ModuleOp module, Stage stage) {
+  size_t count = 0;
+  if (stage == Stage::Import || stage == Stage::Graph) {
+    module.walk([&](Operation *op) { count += op->getName().getDialectNamespace() == "nn"; });
+    return std::to_string(count) + " ops";
+  }
+  module.walk<WalkOrder::PreOrder>([&](scf::ForallOp) {
+    ++count;
+    return WalkResult::skip();
+  });
+  return count ? std::to_string(count) + " units" : "";
+}
+
+namespace {
+/// Names the pass that runs, for whoever watches.
+struct PassWatcher : PassInstrumentation {
+  PassWatcher(const CompileOptions &options, int number, StringRef stage)
+      : options(options), number(number), stage(stage) {}
+  void runBeforePass(Pass *pass, Operation *) override {
+    std::lock_guard<std::mutex> lock(reporting);
+    reportProgress(options, number, stage, pass->getArgument().str(), false);
+  }
+  const CompileOptions &options;
+  int number;
+  StringRef stage;
+  std::mutex reporting; // functions are compiled in parallel
+};
+} // namespace
+
+/// Adds what --pass-pipeline=STAGE:PIPELINE asks for at the end of this stage.
+static LogicalResult addPasses(const CompileOptions &options, Stage stage, PassManager &pm) {
+  for (const std::string &text : options.passes) {
+    auto [where, pipeline] = StringRef(text).split(':');
+    if (where != infoOf(stage).word)
+      continue;
+    if (failed(parsePassPipeline(pipeline, pm, llvm::errs())))
+      return emitError(UnknownLoc::get(pm.getContext())) << "--pass-pipeline=" << text << " is not a pipeline";
+    pm.addPass(createVerifyStage(stage));
+  }
+  return success();
+}
+
+static void saveText(ModuleOp module, StringRef stage, const CompileOptions &options) {
+  SmallString<128> path(options.saveTemps);
+  (void)llvm::sys::fs::create_directories(path);
+  llvm::sys::path::append(path, symbolOf(options) + "." + stage + ".mlir");
+  std::error_code error;
+  llvm::raw_fd_ostream stream(path, error);
+  if (!error)
+    module.print(stream, OpPrintingFlags().enableDebugInfo(true));
+}
+
 /// Runs one stage; with --save-temps its text is kept.
-static LogicalResult runStage(Stage stage, const Target &target, const CompileOptions &options, ModuleOp module) {
+static int runStage(Stage stage, const Target &target, const CompileOptions &options, ModuleOp module) {
   PassManager pm(module.getContext());
+  StringRef word = infoOf(stage).word;
+  int number = static_cast<int>(stage) + 1;
+  if (options.onProgress)
+    pm.addInstrumentation(std::make_unique<PassWatcher>(options, number, word));
   addStage(stage, target, options, pm);
+  if (failed(addPasses(options, stage, pm)))
+    return kUsageError;
   if (options.timePasses)
     pm.enableTiming();
   if (options.printIrAfterAll) {
@@ -74,17 +162,31 @@ static LogicalResult runStage(Stage stage, const Target &target, const CompileOp
     pm.enableIRPrinting([](Pass *, Operation *) { return false; }, [](Pass *, Operation *) { return true; });
   }
   if (failed(pm.run(module)))
-    return failure();
-  if (!options.saveTemps.empty()) {
-    SmallString<128> path(options.saveTemps);
-    (void)llvm::sys::fs::create_directories(path);
-    llvm::sys::path::append(path, symbolOf(options) + "." + infoOf(stage).word + ".mlir");
-    std::error_code error;
-    llvm::raw_fd_ostream stream(path, error);
-    if (!error)
-      module.print(stream, OpPrintingFlags().enableDebugInfo(true));
+    return kInternalError;
+  if (!options.saveTemps.empty())
+    saveText(module, word, options);
+  if (options.onProgress)
+    reportProgress(options, number, word, sizeOf(module, stage), true);
+  return kOk;
+}
+
+/// Runs the stages between `first` and `last` (both may be absent); `report`, if any, looks at what they leave.
+static int runStages(std::optional<Stage> first, std::optional<Stage> last, const Target &target,
+                     const CompileOptions &options, ModuleOp module, Report *report) {
+  for (const StageInfo &info : stages()) {
+    bool isDone = first && info.stage <= *first;
+    if (int code = isDone ? (int)kOk : runStage(info.stage, target, options, module))
+      return code;
+    if (report && info.stage == Stage::Import && failed(report->addModel(module)))
+      return kModelError;
+    if (report && info.stage == Stage::Tile)
+      report->addUnits(module);
+    if (report && info.stage == Stage::Buffer)
+      report->addMemory(module);
+    if (last && info.stage == *last)
+      break;
   }
-  return success();
+  return kOk;
 }
 
 int compile(const CompileOptions &options, MLIRContext &context) {
@@ -105,21 +207,27 @@ int compile(const CompileOptions &options, MLIRContext &context) {
     return fail(context, kUsageError, why);
 
   int code = kOk;
+  reportProgress(options, 1, "import", "", false);
   OwningOpRef<ModuleOp> module = first ? readStage(options, *first, context, code) : readModel(options, context, code);
   if (!module)
     return code ? code : (int)kModelError;
   if (!(*module)->hasAttr(tgl::kTarget))
     (*module)->setAttr(tgl::kTarget, *attr);
-  for (const StageInfo &info : stages()) {
-    bool isDone = first && info.stage <= *first;
-    if (!isDone && failed(runStage(info.stage, *target, options, *module)))
-      return kInternalError;
-    if (last && info.stage == *last)
-      return writeText(*module, options.output, why) ? (int)kOk : fail(context, kIoError, why);
+  Report report;
+  if (isReport(options) && first)
+    return fail(context, kUsageError, "a report begins with the model: --start-after does not go with it");
+  code = runStages(first, last, *target, options, *module, isReport(options) ? &report : nullptr);
+  if (code)
+    return code;
+  if (isReport(options)) {
+    auto write = [&](llvm::raw_pwrite_stream &stream) { stream << llvm::formatv("{0:2}\n", report.take()); };
+    return writeFile(options.output, why, write) ? (int)kOk : fail(context, kIoError, why);
   }
+  if (last)
+    return writeText(*module, options.output, why) ? (int)kOk : fail(context, kIoError, why);
   if (!entryOf(*module))
     return fail(context, kModelError, "[T0201] no function has tgl.inputs: nothing to emit");
-  code = target->emit(*module, options, why);
+  code = emit(*target, options, *module, why);
   return code == kOk ? code : fail(context, code, why);
 }
 

@@ -9,16 +9,26 @@
 
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringMap.h"
+#include <functional>
 #include <map>
 #include <string>
 
 namespace tegula {
 
+/// Where a compilation stands: step `number` of `count`. A step is a stage, or "code", which the target writes; a
+/// target that tells how far it has come gives `detail` only.
+struct Progress {
+  int number = 0, count = 0;
+  llvm::StringRef name;
+  std::string detail;  ///< "3 of 6 parts", "118 nodes"
+  bool isDone = false; ///< the last call for this step
+};
+
 struct CompileOptions {
   // What to read and write.
   std::string input;      ///< ONNX file, or stage text with --start-after; "-" is standard input
   std::string output;     ///< path; "-" is standard output (text forms only)
-  std::string emit;       ///< obj, lib, shared, header, llvm, asm, mlir; empty: from the output's suffix
+  std::string emit;       ///< obj, lib, shared, header, llvm, asm, mlir, report; empty: from the output's suffix
   std::string stopAfter;  ///< a stage's word; empty: go to the end
   std::string startAfter; ///< a stage's word; empty: the input is ONNX
   std::string name;       ///< symbol prefix; empty: the output's stem
@@ -36,8 +46,10 @@ struct CompileOptions {
   bool timePasses = false;          ///< print the time of every pass
   bool printIrAfterAll = false;     ///< print the IR after every pass to standard error
   std::string saveTemps;            ///< folder for the text of every stage; empty: none
-  std::string progress = "auto";    ///< auto, plain, none
+  std::vector<std::string> passes;  ///< STAGE:PIPELINE, passes to run at the end of a stage, e.g. of plugins
   std::string diagnostics = "text"; ///< text, json
+  /// Called as the compilation goes on, from any of its threads, one call at a time; may be null.
+  std::function<void(const Progress &)> onProgress;
 };
 
 } // namespace tegula

@@ -1,8 +1,9 @@
 """How lit runs the tests of this folder: *.mlir and *.test by their RUN lines, *.py likewise.
 
 Substitutions: %tegulac %tegula %tegula-opt (the tools of this build), %python (with numpy and onnx, finds the package
-tegula), %cc (a C compiler), %runtime (the folder of tegula.h), %source (the root of the sources), %shared (the folder of
-public models; tests that need it say REQUIRES: shared). FileCheck, not, count and split-file are LLVM's.
+tegula), %cc (a C compiler), %runtime (the folder of tegula.h), %source (the root of the sources), %build (that of the
+build), %shared (the folder of public models; tests that need it say REQUIRES: shared). FileCheck, not, count and
+split-file are LLVM's.
 """
 
 import os
@@ -43,6 +44,7 @@ config.substitutions += [
     ("%cc", compiler),
     ("%runtime", os.path.join(source, "runtime")),
     ("%source", source),
+    ("%build", binary),
     ("%shared", shared),
 ]
 

@@ -482,6 +482,27 @@ bool GraphImporter::importNodes(const google::protobuf::RepeatedPtrField<onnx::N
   return ok;
 }
 
+DictionaryAttr GraphImporter::provenance(Block &body) {
+  Builder b(&context);
+  SmallVector<NamedAttribute> sets;
+  for (const auto &set : opsets)
+    sets.push_back(b.getNamedAttr(set.first().empty() ? "ai.onnx" : set.first(), b.getI64IntegerAttr(set.second)));
+  SmallVector<Attribute> dims;
+  for (BlockArgument argument : body.getArguments()) {
+    SmallVector<StringRef> symbols;
+    for (const std::string &symbol : symbolsOf.lookup(argument))
+      symbols.push_back(symbol);
+    dims.push_back(b.getStrArrayAttr(symbols));
+  }
+  std::string producer =
+      model.producer_name() + (model.producer_version().empty() ? "" : " ") + model.producer_version();
+  return b.getDictionaryAttr({b.getNamedAttr("producer", b.getStringAttr(producer)),
+                              b.getNamedAttr("ir_version", b.getI64IntegerAttr(model.ir_version())),
+                              b.getNamedAttr("opsets", b.getDictionaryAttr(sets)),
+                              b.getNamedAttr("nodes", b.getI64IntegerAttr(model.graph().node_size())),
+                              b.getNamedAttr("dims", b.getArrayAttr(dims))});
+}
+
 OwningOpRef<ModuleOp> GraphImporter::run() {
   OwningOpRef<ModuleOp> module = ModuleOp::create(named(model.graph().name()));
   scopes.emplace_back();
@@ -526,6 +547,7 @@ OwningOpRef<ModuleOp> GraphImporter::run() {
   function.setType(b.getFunctionType(function.getBody().getArgumentTypes(), resultTypes));
   function->setAttr(tgl::kOutputs, b.getArrayAttr(names));
   function->setAttr(tgl::kOutputTypes, b.getArrayAttr(types));
+  (*module)->setAttr(tgl::kSource, provenance(function.getBody().front()));
   if (failed(verify(*module)))
     return {};
   return module;

@@ -38,6 +38,8 @@ private:
 
   bool checkModel();
   void collectSymbols();
+  /// What the file says of itself and what types do not tell, for reports: an attribute of the module.
+  mlir::DictionaryAttr provenance(mlir::Block &body);
   bool importInputs(mlir::OwningOpRef<mlir::ModuleOp> &module);
   bool importInitializers(const onnx::GraphProto &graph, mlir::OpBuilder &b);
   bool importNodes(const google::protobuf::RepeatedPtrField<onnx::NodeProto> &nodes, mlir::OpBuilder &b,

@@ -20,6 +20,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/IRMapping.h"
 
@@ -61,6 +62,7 @@ static LogicalResult lowerOther(Operation &op, OpBuilder &builder, IRMapping &ma
   for (unsigned i = 0; i < op.getNumRegions(); ++i)
     state.addRegion();
   Operation *clone = builder.create(state);
+  bool ok = true;
   for (auto [source, target] : llvm::zip(op.getRegions(), clone->getRegions()))
     for (Block &block : source) {
       Block *copy = new Block();
@@ -68,11 +70,16 @@ static LogicalResult lowerOther(Operation &op, OpBuilder &builder, IRMapping &ma
       for (BlockArgument argument : block.getArguments())
         mapping.map(argument, copy->addArgument(loweredTensor(argument.getType()), argument.getLoc()));
       OpBuilder inner = OpBuilder::atBlockEnd(copy);
-      if (failed(lowerBlock(block, inner, mapping)))
-        return failure();
+      ok &= succeeded(lowerBlock(block, inner, mapping));
     }
   mapping.map(op.getResults(), clone->getResults());
-  return success();
+  return success(ok);
+}
+
+/// Stands in for the results of an op that could not be lowered, so that the problems of later ops are found too.
+static void mapToPoison(Operation &op, OpBuilder &builder, IRMapping &mapping) {
+  for (Value result : op.getResults())
+    mapping.map(result, ub::PoisonOp::create(builder, op.getLoc(), nn::loweredType(result.getType())));
 }
 
 /// Whether the op's results have no elements: nothing is to be computed, and no slice is in bounds.
@@ -84,6 +91,7 @@ static bool isEmpty(Operation &op) {
 }
 
 static LogicalResult lowerBlock(Block &from, OpBuilder &builder, IRMapping &mapping) {
+  bool ok = true;
   for (Operation &op : from) {
     if (auto constant = dyn_cast<nn::ConstantOp>(op)) {
       mapping.map(constant.getY(), arith::ConstantOp::create(builder, op.getLoc(), loweredValue(constant.getValue())));
@@ -97,8 +105,7 @@ static LogicalResult lowerBlock(Block &from, OpBuilder &builder, IRMapping &mapp
     }
     auto lowerable = dyn_cast<nn::LowerOpInterface>(op);
     if (!lowerable) {
-      if (failed(lowerOther(op, builder, mapping)))
-        return failure();
+      ok &= succeeded(lowerOther(op, builder, mapping));
       continue;
     }
     SmallVector<Value> operands;
@@ -106,8 +113,11 @@ static LogicalResult lowerBlock(Block &from, OpBuilder &builder, IRMapping &mapp
       operands.push_back(mapping.lookup(operand));
     nn::LoweringBuilder lowering(builder, op.getLoc());
     FailureOr<SmallVector<Value>> results = lowerable.lower(lowering, operands);
-    if (failed(results))
-      return failure();
+    if (failed(results)) {
+      ok = false;
+      mapToPoison(op, builder, mapping);
+      continue;
+    }
     for (auto [result, value] : llvm::zip(op.getResults(), *results)) {
       Type wanted = loweredTensor(result.getType());
       if (value.getType() != wanted)
@@ -115,7 +125,7 @@ static LogicalResult lowerBlock(Block &from, OpBuilder &builder, IRMapping &mapp
       mapping.map(result, value);
     }
   }
-  return success();
+  return success(ok);
 }
 
 namespace {

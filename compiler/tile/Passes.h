@@ -2,6 +2,7 @@
 #ifndef TEGULA_COMPILER_TILE_PASSES_H
 #define TEGULA_COMPILER_TILE_PASSES_H
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/Pass/Pass.h"
 #include "tegula/dialects/tgl/Tgl.h"
 namespace tegula {

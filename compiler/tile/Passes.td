@@ -7,7 +7,8 @@ def LowerToLinalg : Pass<"tegula-lower-to-linalg", "::mlir::func::FuncOp"> {
   let summary = "Lower nn ops to linalg on signless tensors";
   let description = "Each nn op lowers itself; see the file's head for the IR before and after.";
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
-                           "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect", "::mlir::cf::ControlFlowDialect"];
+                           "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect", "::mlir::cf::ControlFlowDialect",
+                           "::mlir::ub::UBDialect"];
 }
 
 def FuseElementwise : Pass<"tegula-fuse-elementwise", "::mlir::func::FuncOp"> {

@@ -85,13 +85,13 @@ static bool addReads(linalg::GenericOp op, Value skipped, SmallPtrSetImpl<Value>
   return true;
 }
 
+double flopsOf(linalg::GenericOp op) { return tripsAround(op) * operationsOf(op) * iterationsOf(op); }
+
 Work workOf(linalg::GenericOp root, linalg::GenericOp epilogue) {
   Work work;
   double trips = tripsAround(root);
   linalg::GenericOp last = epilogue ? epilogue : root;
-  work.flops = trips * operationsOf(root) * iterationsOf(root);
-  if (epilogue)
-    work.flops += trips * operationsOf(epilogue) * iterationsOf(epilogue);
+  work.flops = flopsOf(root) + (epilogue ? flopsOf(epilogue) : 0);
   SmallPtrSet<Value, 8> seen;
   bool isKnown = addReads(root, {}, seen, work.bytes);
   if (epilogue)

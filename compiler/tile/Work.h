@@ -18,6 +18,9 @@ struct Work {
 /// The work of `root`, with `epilogue` (may be null) on its registers, times the trips of the loops around it.
 Work workOf(mlir::linalg::GenericOp root, mlir::linalg::GenericOp epilogue);
 
+/// Element operations of one op by itself, 0 if unknown; see Work::flops.
+double flopsOf(mlir::linalg::GenericOp op);
+
 /// Writes `work` on the op that stands for the unit from now on, as `tgl.flops` and `tgl.bytes`.
 void setWork(mlir::Operation *op, const Work &work);
 

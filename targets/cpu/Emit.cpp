@@ -16,6 +16,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
+#include <mutex>
 #include <thread>
 
 using namespace mlir;
@@ -139,6 +140,28 @@ static void compilePart(Part &part, tgl::TargetAttr target, int optLevel) {
   part.module.reset(); // frees the weights' copy early
 }
 
+/// Compiles the parts on all cores.
+static void compileParts(std::vector<Part> &parts, tgl::TargetAttr target, const CompileOptions &options) {
+  std::vector<std::thread> workers;
+  std::atomic<size_t> nextPart{0};
+  std::mutex reporting;
+  size_t done = 0;
+  auto work = [&] {
+    for (size_t index = nextPart++; index < parts.size(); index = nextPart++) {
+      compilePart(parts[index], target, options.optLevel);
+      std::lock_guard<std::mutex> lock(reporting);
+      ++done;
+      if (options.onProgress)
+        options.onProgress({0, 0, "", std::to_string(done) + " of " + std::to_string(parts.size()) + " parts", false});
+    }
+  };
+  unsigned threads = std::max(1u, std::thread::hardware_concurrency());
+  for (unsigned i = 0; i < threads; ++i)
+    workers.emplace_back(work);
+  for (std::thread &worker : workers)
+    worker.join();
+}
+
 static bool buildParts(ModuleOp module, const CompileOptions &options, StringRef symbol, tgl::TargetAttr target,
                        unsigned count, std::vector<Part> &parts, std::string &why) {
   std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, options.optLevel, why);
@@ -242,16 +265,7 @@ int emitArtifact(ModuleOp module, const CompileOptions &options, std::string &wh
     part.object = output + "." + std::to_string(index) + ".o";
     objects.push_back(part.object);
   }
-  std::vector<std::thread> workers;
-  std::atomic<size_t> nextPart{0};
-  unsigned threads = std::max(1u, std::thread::hardware_concurrency());
-  for (unsigned i = 0; i < threads; ++i)
-    workers.emplace_back([&] {
-      for (size_t index = nextPart++; index < parts.size(); index = nextPart++)
-        compilePart(parts[index], target, options.optLevel);
-    });
-  for (std::thread &worker : workers)
-    worker.join();
+  compileParts(parts, target, options);
   bool ok = true;
   for (Part &part : parts)
     if (!part.why.empty()) {

@@ -47,6 +47,8 @@ void DiagnosticPrinter::print(Diagnostic &diagnostic) {
   errorCount += isError;
   auto [code, text] = splitCode(diagnostic.str());
   std::string node = nodeNameOf(diagnostic.getLocation());
+  SmallVector<NodeRef> nodes = nodesOf(diagnostic.getLocation());
+  StringRef op = nodes.empty() ? "" : nodes.front().op;
   unsigned line = lineOf(diagnostic.getLocation());
   std::vector<std::string> notes, helps;
   for (Diagnostic &note : diagnostic.getNotes()) {
@@ -60,6 +62,7 @@ void DiagnosticPrinter::print(Diagnostic &diagnostic) {
   if (isJson) {
     llvm::json::Object record{{"file", file},
                               {"node", node},
+                              {"op", op},
                               {"code", code},
                               {"severity", severity},
                               {"message", text},
@@ -74,7 +77,7 @@ void DiagnosticPrinter::print(Diagnostic &diagnostic) {
   if (!node.empty()) {
     llvm::errs() << "node '" << node << "'";
     if (line)
-      llvm::errs() << " (#" << line - 1 << ")";
+      llvm::errs() << " (#" << line - 1 << (op.empty() ? "" : ", ") << op << ")";
     llvm::errs() << ": ";
   }
   llvm::errs() << severity;

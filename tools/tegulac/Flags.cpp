@@ -1,6 +1,7 @@
 //===- Flags.cpp - command line to CompileOptions ------------------------------------===//
 
 #include "Flags.h"
+#include "tegula/compiler/Stages.h"
 
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringExtras.h"
@@ -65,7 +66,8 @@ bool parseFlags(int argc, char **argv, Request &request, int &exitCode) {
   cl::opt<std::string> input(cl::Positional, cl::desc("MODEL.onnx"), cl::cat(category));
   cl::opt<std::string> output("o", cl::desc("Output; its suffix picks the kind (.so .o .a .h .ll .s .mlir)"),
                               cl::value_desc("file"), cl::cat(category));
-  cl::opt<std::string> emit("emit", cl::desc("Form: obj, lib, shared, header, llvm, asm, mlir"), cl::cat(category));
+  cl::opt<std::string> emit("emit", cl::desc("Form: obj, lib, shared, header, llvm, asm, mlir, report"),
+                            cl::cat(category));
   cl::opt<std::string> stopAfter("stop-after", cl::desc("Print the text of a stage: import, graph, tile, buffer, emit"),
                                  cl::cat(category));
   cl::opt<std::string> startAfter("start-after", cl::desc("Read the text of a stage instead of ONNX"),
@@ -90,6 +92,15 @@ bool parseFlags(int argc, char **argv, Request &request, int &exitCode) {
   cl::opt<std::string> diagnostics("diagnostics", cl::desc("text, json"), cl::init("text"), cl::cat(category));
   cl::opt<std::string> supported("supported-ops", cl::desc("List the operators and stop (=json)"), cl::ValueOptional,
                                  cl::cat(category));
+  cl::list<std::string> passes("pass-pipeline",
+                               cl::desc("STAGE:PIPELINE runs passes at the end of a stage, e.g. of plugins"),
+                               cl::cat(category));
+  cl::list<std::string> plugins("load-plugin", cl::desc("Shared object with passes, dialects or both"),
+                                cl::value_desc("file"), cl::cat(category));
+  cl::list<std::string> passPlugins("load-pass-plugin", cl::desc("Shared object with passes, as of mlir-opt"),
+                                    cl::value_desc("file"), cl::cat(category));
+  cl::list<std::string> dialectPlugins("load-dialect-plugin", cl::desc("Shared object with dialects, as of mlir-opt"),
+                                       cl::value_desc("file"), cl::cat(category));
   cl::opt<bool> version("version", cl::desc("Print the version and stop"), cl::cat(category));
   cl::opt<bool> help("help", cl::desc("Print this and stop"), cl::cat(category));
 
@@ -132,7 +143,18 @@ bool parseFlags(int argc, char **argv, Request &request, int &exitCode) {
   o.timePasses = timePasses;
   o.printIrAfterAll = printIr;
   o.saveTemps = saveTemps.getNumOccurrences() && saveTemps.empty() ? "." : saveTemps.getValue();
-  o.progress = progress;
+  for (const std::string &pipeline : passes) {
+    if (!parseStage(StringRef(pipeline).split(':').first))
+      return usage(exitCode, "--pass-pipeline=" + pipeline + " is not STAGE:PIPELINE, e.g. graph:func.func(cse)");
+    o.passes.push_back(pipeline);
+  }
+  for (auto [kind, list] :
+       {std::pair(PluginKind::Any, &plugins), {PluginKind::Pass, &passPlugins}, {PluginKind::Dialect, &dialectPlugins}})
+    for (const std::string &path : *list)
+      request.plugins.push_back({kind, path});
+  request.progress = progress;
+  if (progress != "auto" && progress != "plain" && progress != "none")
+    return usage(exitCode, "--progress=" + progress + " is not auto, plain or none");
   o.diagnostics = diagnostics;
   if (level < '0' || level > '3')
     return usage(exitCode, Twine("-O") + Twine(level.getValue()) + " is not a level; use -O0 to -O3");

@@ -3,14 +3,18 @@
 #define TEGULA_TOOLS_TEGULAC_FLAGS_H
 
 #include "tegula/compiler/Options.h"
+#include "tegula/compiler/Plugins.h"
 #include <string>
+#include <vector>
 
 namespace tegula {
 
 /// What the command line asks for besides a compilation.
 struct Request {
   CompileOptions options;
-  bool isSupportedOps = false; ///< --supported-ops[=json]: print the table and stop
+  bool isSupportedOps = false;                             ///< --supported-ops[=json]: print the table and stop
+  std::vector<std::pair<PluginKind, std::string>> plugins; ///< to load before anything is registered or read
+  std::string progress = "auto";                           ///< auto (a terminal: one line), plain (lines), none
 };
 
 /// Parses the command line. Returns false with an exit code (0 after --help and --version, 2 for a mistake, which it

@@ -5,9 +5,11 @@
 
 #include "tegula/compiler/Pipeline.h"
 #include "tegula/compiler/import/Importer.h"
+#include "tegula/tools/ProgressLine.h"
 
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/IR/MLIRContext.h"
+#include "mlir/InitAllPasses.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/JSON.h"
 
@@ -32,8 +34,29 @@ int main(int argc, char **argv) {
   }
   mlir::DialectRegistry registry;
   registerDialects(registry);
+  if (!request.options.passes.empty()) {
+    mlir::registerAllPasses();
+    registerPasses();
+  }
+  for (auto &[kind, path] : request.plugins) {
+    std::string why;
+    if (!loadPlugin(path, kind, registry, why)) {
+      llvm::errs() << "tegulac: error: cannot load plugin: " << why << "\n";
+      return kIoError;
+    }
+  }
   mlir::MLIRContext context(registry);
   context.loadAllAvailableDialects();
   DiagnosticPrinter printer(context, request.options.input, request.options.diagnostics == "json");
+  ProgressLine line("tegulac", request.progress);
+  // Asked before the printer above: a message begins on a line of its own.
+  mlir::ScopedDiagnosticHandler clearer(&context, [&](mlir::Diagnostic &) {
+    line.clear();
+    return mlir::failure();
+  });
+  if (line.isShown())
+    request.options.onProgress = [&](const Progress &progress) {
+      line.show(progress.number, progress.count, progress.name, progress.detail, progress.isDone);
+    };
   return compile(request.options, context);
 }

@@ -1,0 +1,222 @@
+//===- Report.cpp - what becomes of each node ----------------------------------------------===//
+//
+// Nodes are known by their locations: whatever carries a node's name belongs to it.
+//
+//===----------------------------------------------------------------------===//
+
+#include "tegula/compiler/Report.h"
+#include "tegula/compiler/buffer/Passes.h"
+#include "tegula/compiler/emit/Header.h"
+#include "tegula/compiler/tile/Passes.h"
+#include "tegula/compiler/tile/Work.h"
+#include "tegula/dialects/nn/Nn.h"
+#include "tegula/dialects/tgl/NodeName.h"
+#include "tegula/dialects/tgl/Tgl.h"
+
+#include "mlir/Dialect/Linalg/Passes.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Pass/PassManager.h"
+
+using namespace mlir;
+using llvm::json::Array;
+using llvm::json::Object;
+
+namespace tegula {
+
+static std::string typeText(Type type) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  stream << getElementTypeOrSelf(type);
+  if (!tensor)
+    return text;
+  stream << "[";
+  llvm::interleaveComma(tensor.getShape(), stream, [&](int64_t extent) {
+    if (ShapedType::isDynamic(extent))
+      stream << "?";
+    else
+      stream << extent;
+  });
+  stream << "]";
+  return text;
+}
+
+/// Bytes of a tensor; 0 where an extent is known at run time only.
+static double bytesOf(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor || !tensor.hasStaticShape() || !tensor.getElementType().isIntOrFloat())
+    return 0;
+  return static_cast<double>(tensor.getNumElements()) * ((tensor.getElementTypeBitWidth() + 7) / 8);
+}
+
+/// "nn.unary relu", "nn.conv".
+static std::string wordOf(Operation *op) {
+  auto kind = op->getAttrOfType<StringAttr>("kind");
+  return op->getName().getStringRef().str() + (kind ? " " + kind.getValue().str() : "");
+}
+
+void Report::NodeEntry::addBytes(Type type) {
+  isOpen |= !cast<ShapedType>(type).hasStaticShape();
+  bytes += bytesOf(type);
+}
+
+Report::NodeEntry &Report::entryFor(StringRef name, StringRef op) {
+  auto [known, isNew] = places.try_emplace((name + "\n" + op).str(), nodes.size());
+  if (isNew) {
+    nodes.emplace_back();
+    nodes.back().name = name.str();
+    nodes.back().op = op.str();
+  }
+  return nodes[known->second];
+}
+
+/// The node that an op was imported from; null for tensors and the graph itself.
+Report::NodeEntry *Report::nodeOf(Location loc) {
+  for (const NodeRef &node : nodesOf(loc))
+    if (!node.op.empty())
+      return &entryFor(node.name, node.op);
+  return nullptr;
+}
+
+/// Adds an nn op to its node: what it is, the tensors that come from or go to other nodes, and constants.
+void Report::addOperation(Operation *op) {
+  if (isa<nn::ConstantOp>(op) || op->hasTrait<OpTrait::IsTerminator>())
+    return;
+  NodeEntry *node = nodeOf(op->getLoc());
+  if (!node)
+    return;
+  node->becomes.push_back(wordOf(op));
+  auto isOfNode = [&](Operation *other) { return other && nodesOf(other->getLoc()) == nodesOf(op->getLoc()); };
+  for (Value operand : llvm::SetVector<Value>(op->operand_begin(), op->operand_end())) {
+    Operation *source = operand.getDefiningOp();
+    if (isa_and_nonnull<nn::ConstantOp>(source))
+      node->parameters += cast<RankedTensorType>(operand.getType()).getNumElements();
+    if (!isOfNode(source))
+      node->addBytes(operand.getType());
+  }
+  for (Value result : op->getResults()) {
+    if (llvm::all_of(result.getUsers(), isOfNode) && !result.use_empty())
+      continue;
+    node->outputs.push_back(typeText(result.getType()));
+    node->addBytes(result.getType());
+  }
+}
+
+static Array portsOf(Operation *entry, StringRef names, StringRef types, ArrayAttr dims) {
+  Array ports;
+  auto all = llvm::zip(entry->getAttrOfType<ArrayAttr>(names), entry->getAttrOfType<ArrayAttr>(types));
+  for (auto [index, pair] : llvm::enumerate(all)) {
+    auto type = cast<RankedTensorType>(cast<TypeAttr>(std::get<1>(pair)).getValue());
+    auto symbols = dims && index < dims.size() ? cast<ArrayAttr>(dims[index]) : ArrayAttr();
+    Array shape, free;
+    for (auto [axis, extent] : llvm::enumerate(type.getShape())) {
+      bool isDynamic = ShapedType::isDynamic(extent);
+      shape.push_back(isDynamic ? llvm::json::Value(nullptr) : llvm::json::Value(extent));
+      if (isDynamic && symbols && axis < symbols.size())
+        free.push_back(llvm::json::fixUTF8(cast<StringAttr>(symbols[axis]).getValue()));
+    }
+    ports.push_back(Object{{"name", llvm::json::fixUTF8(cast<StringAttr>(std::get<0>(pair)).getValue())},
+                           {"type", typeText(type)},
+                           {"shape", std::move(shape)},
+                           {"dynamic", std::move(free)}});
+  }
+  return ports;
+}
+
+void Report::addSource(ModuleOp module) {
+  Operation *entry = entryOf(module);
+  auto source = module->getAttrOfType<DictionaryAttr>(tgl::kSource);
+  if (source) {
+    Object opsets;
+    for (NamedAttribute set : source.getAs<DictionaryAttr>("opsets"))
+      opsets[set.getName().getValue()] = cast<IntegerAttr>(set.getValue()).getInt();
+    root["producer"] = llvm::json::fixUTF8(source.getAs<StringAttr>("producer").getValue());
+    root["ir_version"] = source.getAs<IntegerAttr>("ir_version").getInt();
+    root["opsets"] = std::move(opsets);
+    root["nodes_in_file"] = source.getAs<IntegerAttr>("nodes").getInt();
+  }
+  root["inputs"] =
+      portsOf(entry, tgl::kInputs, tgl::kInputTypes, source ? source.getAs<ArrayAttr>("dims") : ArrayAttr());
+  root["outputs"] = portsOf(entry, tgl::kOutputs, tgl::kOutputTypes, {});
+  int64_t parameters = 0;
+  double bytes = 0;
+  module.walk([&](nn::ConstantOp constant) {
+    parameters += cast<ElementsAttr>(constant.getValue()).getNumElements();
+    bytes += bytesOf(constant.getType());
+  });
+  root["parameters"] = parameters;
+  root["parameter_bytes"] = bytes;
+}
+
+/// Arithmetic of each node, before anything is folded or fused.
+LogicalResult Report::countArithmetic(ModuleOp module) {
+  OwningOpRef<ModuleOp> copy = module.clone();
+  PassManager pm(module.getContext());
+  pm.nest<func::FuncOp>().addPass(createLowerToLinalg());
+  pm.nest<func::FuncOp>().addPass(createLinalgGeneralizeNamedOpsPass());
+  if (failed(pm.run(*copy)))
+    return failure();
+  copy->walk([&](linalg::GenericOp op) {
+    if (NodeEntry *node = nodeOf(op.getLoc()))
+      node->flops += flopsOf(op);
+  });
+  return success();
+}
+
+LogicalResult Report::addModel(ModuleOp module) {
+  addSource(module);
+  module.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (isa<nn::NnDialect>(op->getDialect()))
+      addOperation(op);
+  });
+  return countArithmetic(module);
+}
+
+void Report::addUnits(ModuleOp module) {
+  module.walk<WalkOrder::PreOrder>([&](scf::ForallOp forall) {
+    Array names;
+    for (const NodeRef &node : nodesOf(forall.getLoc())) {
+      names.push_back(llvm::json::fixUTF8(node.name));
+      if (!node.op.empty())
+        entryFor(node.name, node.op).units.push_back(units.size());
+    }
+    auto amount = [&](StringRef key) {
+      auto value = forall->getAttrOfType<FloatAttr>(key);
+      return value ? value.getValueAsDouble() : 0.0;
+    };
+    unitFlops += amount(tgl::kFlops);
+    unitBytes += amount(tgl::kBytes);
+    units.push_back(
+        Object{{"nodes", std::move(names)}, {"flops", amount(tgl::kFlops)}, {"bytes", amount(tgl::kBytes)}});
+    return WalkResult::skip();
+  });
+}
+
+void Report::addMemory(ModuleOp module) {
+  if (auto bytes = entryOf(module)->getAttrOfType<IntegerAttr>(kWorkspaceBytes))
+    root["workspace_bytes"] = bytes.getInt();
+}
+
+llvm::json::Value Report::take() {
+  double flops = 0;
+  Array list;
+  for (NodeEntry &node : nodes) {
+    flops += node.flops;
+    list.push_back(Object{{"node", llvm::json::fixUTF8(node.name)},
+                          {"op", llvm::json::fixUTF8(node.op)},
+                          {"becomes", Array(node.becomes)},
+                          {"outputs", Array(node.outputs)},
+                          {"parameters", node.parameters},
+                          {"flops", node.flops},
+                          {"bytes", node.isOpen ? 0 : node.bytes},
+                          {"units", Array(node.units)}});
+  }
+  root["flops"] = flops;
+  root["nodes"] = std::move(list);
+  root["units"] = std::move(units);
+  root["unit_flops"] = unitFlops;
+  root["unit_bytes"] = unitBytes;
+  return std::move(root);
+}
+
+} // namespace tegula

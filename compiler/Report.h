@@ -1,0 +1,51 @@
+//===- Report.h - what becomes of each node ------------------------------------------------===//
+#ifndef TEGULA_COMPILER_REPORT_H
+#define TEGULA_COMPILER_REPORT_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/JSON.h"
+
+namespace tegula {
+
+/// Gathers, while a model walks through the stages, what `--emit=report` writes (tools/tegula/README.md says which
+/// fields). Nothing of it changes the module.
+class Report {
+public:
+  /// Nodes, inputs, outputs; `module` as the import stage leaves it. Lowers a copy to count arithmetic; fails, with the
+  /// problems reported, where an op cannot be lowered.
+  llvm::LogicalResult addModel(mlir::ModuleOp module);
+
+  /// Units; `module` as the tile stage leaves it.
+  void addUnits(mlir::ModuleOp module);
+
+  /// Memory; `module` as the buffer stage leaves it.
+  void addMemory(mlir::ModuleOp module);
+
+  llvm::json::Value take();
+
+private:
+  struct NodeEntry {
+    std::string name, op;
+    std::vector<std::string> becomes, outputs;
+    std::vector<int64_t> units;
+    double flops = 0, bytes = 0;
+    int64_t parameters = 0;
+    bool isOpen = false; ///< an extent is known at run time only, and so the bytes
+    void addBytes(mlir::Type type);
+  };
+  NodeEntry &entryFor(llvm::StringRef name, llvm::StringRef op);
+  NodeEntry *nodeOf(mlir::Location loc);
+  void addOperation(mlir::Operation *op);
+  void addSource(mlir::ModuleOp module);
+  llvm::LogicalResult countArithmetic(mlir::ModuleOp module);
+
+  std::vector<NodeEntry> nodes;
+  std::map<std::string, size_t> places; // of nodes by name and operator
+  llvm::json::Object root;
+  llvm::json::Array units;
+  double unitFlops = 0, unitBytes = 0;
+};
+
+} // namespace tegula
+
+#endif
