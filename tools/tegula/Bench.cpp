@@ -142,6 +142,7 @@ static void printJson(const Artifact &artifact, const Results &results) {
                                  {"flops", node.flops},
                                  {"bytes", node.bytes},
                                  {"gflops", rate},
+                                 {"gbytes_per_s", gflopsOf(node.bytes, node.ms)},
                                  {"peak_percent", 100 * rate / results.peak.gflops}});
   }
   double p50 = results.percentile(0.5), rate = gflopsOf(results.flops(), p50);
@@ -177,9 +178,12 @@ static void printNodes(const Results &results, size_t limit) {
   outs() << "\n        ms   share  GFLOP/s  % peak    GB/s  node (operator)\n";
   for (const NodeTime &node : ArrayRef(results.nodes).take_front(limit)) {
     double rate = gflopsOf(node.flops, node.ms);
-    outs() << formatv("{0,10:f4} {1,6:f1}% {2,8:f2} {3,6:f1}% {4,7:f2}  {5} ({6})\n", node.ms,
-                      100 * node.ms / std::max(results.profiledMs, 1e-9), rate, 100 * rate / results.peak.gflops,
-                      gflopsOf(node.bytes, node.ms), node.node, node.op);
+    // Unknown work (dynamic extents) shows as such, not as zero.
+    auto known = [](double work, const auto &text) { return work > 0 ? text.str() : std::string("?"); };
+    outs() << formatv("{0,10:f4} {1,6:f1}% {2,8} {3,7} {4,7}  {5} ({6})\n", node.ms,
+                      100 * node.ms / std::max(results.profiledMs, 1e-9), known(node.bytes, formatv("{0:f2}", rate)),
+                      known(node.bytes, formatv("{0:f1}%", 100 * rate / results.peak.gflops)),
+                      known(node.bytes, formatv("{0:f2}", gflopsOf(node.bytes, node.ms))), node.node, node.op);
   }
   if (results.nodes.size() <= limit)
     return;
@@ -190,10 +194,16 @@ static void printNodes(const Results &results, size_t limit) {
                     100 * rest / std::max(results.profiledMs, 1e-9), results.nodes.size() - limit);
 }
 
+/// "triple cpu" of a target's "triple cpu features": the features of -mcpu=native fill a screen.
+static std::string cpuOf(StringRef target) {
+  auto [triple, rest] = target.split(' ');
+  return (triple + " " + rest.split(' ').first).str();
+}
+
 static void printText(const Artifact &artifact, const Results &results) {
   double p50 = results.percentile(0.5), rate = gflopsOf(results.flops(), p50);
   outs()
-      << formatv("{0}: {1}, {2} thread{3}\n", artifact.model->name, artifact.model->target, results.threads,
+      << formatv("{0}: {1}, {2} thread{3}\n", artifact.model->name, cpuOf(artifact.model->target), results.threads,
                  results.threads == 1 ? "" : "s")
       << formatv("latency  min {0:f4}  p50 {1:f4}  p90 {2:f4}  p99 {3:f4}  max {4:f4}  mean {5:f4} ms  ({6} runs)\n",
                  results.ms.front(), p50, results.percentile(0.9), results.percentile(0.99), results.ms.back(),

@@ -37,8 +37,13 @@ llvm::Error runCommand(llvm::ArrayRef<llvm::StringRef> arguments);
 llvm::Error benchCommand(llvm::ArrayRef<llvm::StringRef> arguments);
 llvm::Error inspectCommand(llvm::ArrayRef<llvm::StringRef> arguments);
 
-/// The part of `inspect` that reads a model instead of an artifact, which needs the compiler (InspectModel.cpp).
-llvm::Error inspectModel(llvm::StringRef path, bool isCheck, bool isJson);
+class Arguments;
+struct OptionSpec;
+
+/// The part of `inspect` that reads a model instead of an artifact, which needs the compiler (InspectModel.cpp), and
+/// the options that it hands on to it.
+llvm::Error inspectModel(llvm::StringRef path, const Arguments &arguments);
+llvm::ArrayRef<OptionSpec> modelOptions();
 
 } // namespace tegula
 

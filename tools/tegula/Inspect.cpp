@@ -65,9 +65,10 @@ static void printText(const Artifact &artifact) {
 }
 
 Error tegula::inspectCommand(ArrayRef<StringRef> words) {
-  static constexpr OptionSpec specs[] = {{"check", "", "of a model: all reasons why it cannot be compiled"},
-                                         {"json", "", "machine-readable"},
-                                         {"name", "NAME", "the model, if the artifact holds several"}};
+  SmallVector<OptionSpec> specs{{"check", "", "of a model: all reasons why it cannot be compiled; writes nothing"},
+                                {"json", "", "machine-readable"},
+                                {"name", "NAME", "the model, if the artifact holds several"}};
+  append_range(specs, modelOptions());
   Expected<Arguments> arguments = Arguments::parse("inspect ARTIFACT|MODEL", specs, words);
   if (!arguments || arguments->isHelp)
     return arguments.takeError();
@@ -75,7 +76,7 @@ Error tegula::inspectCommand(ArrayRef<StringRef> words) {
   if (!path)
     return path.takeError();
   if (path->ends_with(".onnx") || arguments->has("check"))
-    return inspectModel(*path, arguments->has("check"), arguments->has("json"));
+    return inspectModel(*path, *arguments);
   Expected<Artifact> artifact = Artifact::open(*path, arguments->get("name"));
   if (!artifact)
     return artifact.takeError();
