@@ -2,8 +2,8 @@
 
 Substitutions: %tegulac %tegula %tegula-opt (the tools of this build), %python (with numpy and onnx, finds the package
 tegula), %cc (a C compiler), %runtime (the folder of tegula.h), %source (the root of the sources), %build (that of the
-build), %shared (the folder of public models; tests that need it say REQUIRES: shared). FileCheck, not, count and
-split-file are LLVM's.
+build), %shared (the folder of public models; tests that need it say REQUIRES: shared), %exits N COMMAND
+(passes if the command's exit code is N). FileCheck, not, count and split-file are LLVM's.
 """
 
 import os
@@ -46,6 +46,7 @@ config.substitutions += [
     ("%source", source),
     ("%build", binary),
     ("%shared", shared),
+    ("%exits", python + " -c 'import subprocess, sys; sys.exit(subprocess.call(sys.argv[2:]) != int(sys.argv[1]))'"),
 ]
 
 config.available_features.add(platform.machine().lower().replace("amd64", "x86_64"))

@@ -8,6 +8,7 @@ import stat
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 import numpy as np
@@ -41,6 +42,25 @@ class Load(unittest.TestCase):
             path = shutil.copy(FAKE, os.path.join(folder, "renamed.so"))
             with self.assertRaisesRegex(tegula.RunError, "several models.*fake"):
                 tegula.load(path)
+
+    def test_large_file_is_not_read(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = shutil.copy(FAKE, os.path.join(folder, "large.so"))
+            os.truncate(path, 1 << 30)  # a hole behind the last section, as long as a large model's weights
+            start = time.perf_counter()
+            self.assertEqual(sorted(tegula.abi.exported_models(path)), ["fake_filter_model", "fake_model"])
+            tegula.load(path, name="fake")
+            self.assertLess(time.perf_counter() - start, 0.1)
+
+    def test_symbols_of_broken_files(self):
+        with open(FAKE, "rb") as file:
+            data = file.read()
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "broken.so")
+            for text in (b"", b"\x7fELF", data[:1000], data[:-1], b"\x7fELF\2\2" + data[6:], data[:40] + b"\xff" * 24):
+                with open(path, "wb") as file:
+                    file.write(text)
+                self.assertEqual(tegula.abi.exported_models(path), [])
 
     def test_replaced_file_is_not_mistaken(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -24,9 +24,9 @@
 # BADJSON: "code": "T0101"
 # BADJSON: "node": "two"
 # What is no model at all, or is not there, and exit codes: 1 the model, 2 usage, 3 files.
-# RUN: %python -c "import subprocess, sys; sys.exit(subprocess.call(sys.argv[2:]) != int(sys.argv[1]))" 1 %tegula inspect bad.onnx
-# RUN: %python -c "import subprocess, sys; sys.exit(subprocess.call(sys.argv[2:]) != int(sys.argv[1]))" 3 %tegula inspect none.onnx
-# RUN: %python -c "import subprocess, sys; sys.exit(subprocess.call(sys.argv[2:]) != int(sys.argv[1]))" 2 %tegula inspect good.onnx --shape q
+# RUN: %exits 1 %tegula inspect bad.onnx
+# RUN: %exits 3 %tegula inspect none.onnx
+# RUN: %exits 2 %tegula inspect good.onnx --shape q
 # Nothing is written.
 # RUN: ls | count 3
 import numpy as np

@@ -1,6 +1,7 @@
 """The structures of runtime/tegula.h for ctypes, ABI version 1, and the finding of a model in a shared object."""
 
 import ctypes
+import mmap
 import os
 import re
 import struct
@@ -60,35 +61,39 @@ def symbol_of(stem):
 
 
 def exported_models(path):
-    """Names of the symbols NAME_model that an ELF shared object of this byte order defines; [] if it is not one."""
+    """Names of the symbols NAME_model that an ELF shared object of this byte order defines; [] if it is not one.
+
+    Mapped, not read: the weights beside the symbols may be gigabytes."""
     try:
-        with open(path, "rb") as file:
-            data = file.read()
-        is64 = data[4] == 2
-        if data[:4] != b"\x7fELF" or data[5] != 1:
-            return []
-        table, = struct.unpack_from("<Q" if is64 else "<I", data, 0x28 if is64 else 0x20)
-        size, count = struct.unpack_from("<HH", data, 0x3A if is64 else 0x2E)
-        sections = [struct.unpack_from("<IIQQQQIIQQ" if is64 else "<IIIIIIIIII", data, table + i * size)
-                    for i in range(count)]
-        names = []
-        for section in sections:
-            if section[1] != 11:  # SHT_DYNSYM
-                continue
-            strings = sections[section[6]][4]
-            step = 24 if is64 else 16
-            for at in range(section[4], section[4] + section[5], step):
-                if is64:
-                    name, _, _, home = struct.unpack_from("<IBBH", data, at)
-                else:
-                    name, _, _, _, _, home = struct.unpack_from("<IIIBBH", data, at)
-                if home:  # defined here
-                    text = data[strings + name:data.index(b"\0", strings + name)].decode("utf-8", "replace")
-                    if text.endswith("_model"):
-                        names.append(text)
-        return names
-    except (OSError, struct.error, IndexError, ValueError):
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return [name for name in _defined_symbols(data) if name.endswith("_model")]
+    except (OSError, struct.error, IndexError, ValueError, OverflowError):
         return []
+
+
+def _defined_symbols(data):
+    """Names in the dynamic symbol table of an ELF file that the file defines."""
+    if data[:4] != b"\x7fELF" or data[5] != 1:
+        return
+    is64 = data[4] == 2
+    table, = struct.unpack_from("<Q" if is64 else "<I", data, 0x28 if is64 else 0x20)
+    size, count = struct.unpack_from("<HH", data, 0x3A if is64 else 0x2E)
+    sections = [struct.unpack_from("<IIQQQQIIQQ" if is64 else "<IIIIIIIIII", data, table + i * size)
+                for i in range(count)]
+    for section in sections:
+        if section[1] != 11:  # SHT_DYNSYM
+            continue
+        strings = sections[section[6]]
+        step = 24 if is64 else 16
+        for at in range(section[4], section[4] + section[5], step):
+            if is64:
+                name, _, _, home = struct.unpack_from("<IBBH", data, at)
+            else:
+                name, _, _, _, _, home = struct.unpack_from("<IIIBBH", data, at)
+            if home:  # defined here
+                start = strings[4] + name
+                end = data.find(b"\0", start, strings[4] + strings[5])
+                yield data[start:end].decode("utf-8", "replace")
 
 
 _opened = {}  # path -> (inode and device when last opened, how often it was replaced)
