@@ -56,11 +56,14 @@ class Load(unittest.TestCase):
         with open(FAKE, "rb") as file:
             data = file.read()
         with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "broken.so")
-            for text in (b"", b"\x7fELF", data[:1000], data[:-1], b"\x7fELF\2\2" + data[6:], data[:40] + b"\xff" * 24):
+            for text in (b"", b"\x7fELF", data[:1000], data[:len(data) // 2], b"\x7fELF\2\2" + data[6:],
+                         data[:40] + b"\xff" * 24):
+                path = os.path.join(folder, f"broken{len(text)}.so")
                 with open(path, "wb") as file:
                     file.write(text)
                 self.assertEqual(tegula.abi.exported_models(path), [])
+                with self.assertRaisesRegex(tegula.RunError, "not an artifact"):
+                    tegula.load(path, name="fake")
 
     def test_replaced_file_is_not_mistaken(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -75,6 +76,68 @@ class Tool(unittest.TestCase):
         self.fails(3, "not an artifact", "inspect", __file__)
         self.fails(3, "not a NumPy file", "run", FAKE, f"--in=x=@{FAKE}")
         self.fails(3, "/proc", "run", FAKE, "--in=x=random:1", "--out", "/proc/none")
+
+    def test_wrong_tensors(self):
+        for x, text in ((X[:3], "input 'x': expected shape [4, 1024], got [3, 1024]"),
+                        (X.reshape(-1), "input 'x': expected shape [4, 1024], got [4096]"),
+                        (X.astype(np.int8), "input 'x': expected float32 elements, got int8")):
+            np.save(self.path("x.npy"), x)
+            for command in ("run", "bench"):
+                self.fails(1, text, command, FAKE, f"--in=x=@{self.path('x.npy')}")
+        self.fails(1, "expected shape [4, 1024], got [2, 2]", "run", FAKE, "--in=x=random:1", "--shape=x:2x2")
+        self.fails(2, "expected @FILE or random:SEED, got 'x.npy'", "run", FAKE, "--in=x=x.npy")
+        self.fails(2, "is not a shape such as", "run", FAKE, "--in=x=random:1", "--shape=x:2,2")
+        self.fails(3, "none.npy", "run", FAKE, "--in=x=@none.npy")
+
+    def test_usage(self):
+        self.fails(2, "expected one artifact (.so), got 0", "run")
+        self.fails(2, "expected one artifact (.so), got 2", "bench", FAKE, FAKE)
+        self.fails(2, "option '--repeat' takes R", "bench", FAKE, "--repeat")
+        self.fails(2, "option '--json' takes no value", "bench", FAKE, "--json=1")
+        self.fails(2, "--repeat: expected a whole number of at least 1, got '0'", "bench", FAKE, "--repeat", 0)
+        self.fails(2, "--progress: expected auto, plain or none", "bench", FAKE, "--progress=loud")
+        self.fails(3, "exports no other_model", "run", FAKE, "--name", "other")
+        for words in (["--help"], ["run", "--help"], ["bench", "--help"], ["inspect", "--help"]):
+            done = tegula(*words)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn("usage: tegula", done.stdout)
+
+    def test_several_models_need_a_name(self):
+        path = shutil.copy(FAKE, self.path("renamed.so"))
+        self.fails(2, "holds several models, choose one with --name (without _model): ", "run", path)
+        self.assertEqual(tegula("run", path, "--name=fake", "--in=x=random:1").returncode, 0)
+
+    def test_cut_and_empty_files(self):
+        with open(FAKE, "rb") as file:
+            data = file.read()
+        for text in (b"", data[:100], data[:len(data) // 2]):
+            with open(self.path("cut.so"), "wb") as file:
+                file.write(text)
+            self.fails(3, "not an artifact", "run", self.path("cut.so"), "--in=x=random:1")
+
+    def test_bench_progress(self):
+        lines = tegula("bench", FAKE, "--repeat", 7, "--warmup", 0, "--progress=plain").stderr.splitlines()
+        self.assertEqual([line[:13] for line in lines], [f"tegula: [{i}/4]" for i in range(1, 5)])
+        self.assertIn("measure: 7 runs, ", lines[2])
+        self.assertEqual(tegula("bench", FAKE, "--repeat", 1).stderr, "")
+
+    def test_bench_numbers(self):
+        result = json.loads(tegula("bench", FAKE, "--json", "--repeat", 200, "--threads", 1).stdout)
+        times, peak = result["latency_ms"], result["machine_peak"]["gflops"]
+        order = [times[key] for key in ("min", "p50", "p90", "p99", "max")]
+        self.assertEqual(order, sorted(order))
+        self.assertTrue(times["min"] <= times["mean"] <= times["max"])
+        flops = 0
+        for node in result["nodes"]:
+            self.assertAlmostEqual(node["gflops"], node["flops"] / node["ms"] / 1e6, places=6)
+            self.assertAlmostEqual(node["gbytes_per_s"], node["bytes"] / node["ms"] / 1e6, places=6)
+            self.assertAlmostEqual(node["peak_percent"], 100 * node["gflops"] / peak, places=6)
+            flops += node["flops"]
+        self.assertAlmostEqual(result["gflops"], flops / times["p50"] / 1e6, places=6)
+        memory = result["memory"]
+        self.assertEqual(memory["artifact_bytes"], os.path.getsize(FAKE))
+        self.assertEqual(memory["workspace_bytes"], 16384)
+        self.assertGreater(memory["peak_resident_bytes"], memory["tool_resident_bytes"])
 
     def test_bench_json(self):
         done = tegula("bench", FAKE, "--json", "--repeat", 20, "--threads", 1)

@@ -5,6 +5,8 @@
 #include "llvm/Object/ELFObjectFile.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
 #include <chrono>
 #include <dlfcn.h>
 
@@ -41,6 +43,34 @@ static std::vector<std::string> exportedModels(StringRef path) {
   return names;
 }
 
+template <class ELFT> static bool isCut(const object::ELFObjectFile<ELFT> &file) {
+  uint64_t size = file.getMemoryBufferRef().getBufferSize();
+  auto headers = file.getELFFile().program_headers();
+  if (!headers) {
+    consumeError(headers.takeError());
+    return true;
+  }
+  return any_of(*headers,
+                [&](const auto &header) { return header.p_offset > size || header.p_filesz > size - header.p_offset; });
+}
+
+/// What the loader would not say or not survive: it calls an artifact of another architecture "no such file", and maps
+/// what is not there of a file that was cut short. Empty if it may try.
+static std::string problemOf(StringRef path) {
+  Expected<object::OwningBinary<object::ObjectFile>> file = object::ObjectFile::createObjectFile(path);
+  if (!file)
+    return toString(file.takeError());
+  const object::ObjectFile &object = *file->getBinary();
+  Triple::ArchType host = Triple(sys::getProcessTriple()).getArch();
+  if (object.getArch() != host)
+    return ("it is for " + Triple::getArchTypeName(object.getArch()) + ", and this machine is " +
+            Triple::getArchTypeName(host))
+        .str();
+  auto *elf64 = dyn_cast<object::ELF64LEObjectFile>(&object);
+  auto *elf32 = dyn_cast<object::ELF32LEObjectFile>(&object);
+  return (elf64 && isCut(*elf64)) || (elf32 && isCut(*elf32)) ? "the file is cut short" : "";
+}
+
 Expected<Artifact> Artifact::open(StringRef path, StringRef name) {
   Artifact artifact;
   artifact.path = path.str();
@@ -49,6 +79,9 @@ Expected<Artifact> Artifact::open(StringRef path, StringRef name) {
     return fail(Exit::Io, path + ": " + error.message());
   if (std::error_code error = sys::fs::file_size(absolute, artifact.fileBytes))
     return fail(Exit::Io, path + ": " + error.message());
+  std::string problem = problemOf(absolute);
+  if (!problem.empty())
+    return fail(Exit::Io, path + ": not an artifact that this machine can load: " + problem);
   auto start = std::chrono::steady_clock::now();
   void *library = dlopen(absolute.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library)

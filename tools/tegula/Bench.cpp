@@ -2,6 +2,7 @@
 #include "Artifact.h"
 #include "Command.h"
 #include "Peak.h"
+#include "tegula/tools/ProgressLine.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
@@ -42,6 +43,10 @@ struct Results {
       sum += value;
     return sum / static_cast<double>(ms.size());
   }
+  /// Whether the work of every unit is known: no extent is dynamic.
+  bool isWorkKnown() const {
+    return !nodes.empty() && all_of(nodes, [](const NodeTime &node) { return node.bytes > 0; });
+  }
   double flops() const {
     double sum = 0;
     for (const NodeTime &node : nodes)
@@ -72,29 +77,41 @@ static unsigned cpuCount() {
   return sched_getaffinity(0, sizeof set, &set) == 0 ? static_cast<unsigned>(CPU_COUNT(&set)) : 1;
 }
 
+/// "3 of 10 runs", or "3 runs" where the end is not known.
+static std::string countText(int64_t done, int64_t all) {
+  return all ? formatv("{0} of {1} runs", done, all).str() : formatv("{0} runs", done).str();
+}
+
 /// Times runs: `repeat` of them, or if it is 0 as many as fit into one second, at least ten.
 static Error measureLatency(Session &session, MutableArrayRef<HostTensor> inputs, int64_t warmup, int64_t repeat,
-                            Results &results) {
+                            Results &results, ProgressLine &line) {
+  line.show(2, 4, "warm up", "", false);
   auto start = Clock::now();
   if (Error error = session.run(inputs))
     return error;
   results.firstMs = millisecondsSince(start);
-  for (int64_t i = 1; i < warmup; ++i)
+  for (int64_t i = 1; i < warmup; ++i) {
+    line.show(2, 4, "warm up", countText(i, warmup), false);
     if (Error error = session.run(inputs))
       return error;
+  }
+  line.show(2, 4, "warm up", countText(std::max<int64_t>(warmup, 1), 0), true);
   start = Clock::now();
   for (int64_t i = 0; repeat ? i < repeat : i < 10 || (millisecondsSince(start) < 1000 && i < 1000000); ++i) {
     auto begin = Clock::now();
     if (Error error = session.run(inputs))
       return error;
     results.ms.push_back(millisecondsSince(begin));
+    line.show(3, 4, "measure", countText(i + 1, repeat), false);
   }
+  line.show(3, 4, "measure", countText(results.ms.size(), 0), true);
   llvm::sort(results.ms);
   return Error::success();
 }
 
 /// Runs with profiling on, in an instance of its own so that the latencies stay undisturbed.
-static Error measureNodes(const Artifact &artifact, MutableArrayRef<HostTensor> inputs, Results &results) {
+static Error measureNodes(const Artifact &artifact, MutableArrayRef<HostTensor> inputs, Results &results,
+                          ProgressLine &line) {
   const tegula_model &model = *artifact.model;
   if (!model.unit_count)
     return Error::success();
@@ -109,6 +126,7 @@ static Error measureNodes(const Artifact &artifact, MutableArrayRef<HostTensor> 
       model.profile((*session)->handle(), before.data(), &runsBefore);
     if (Error error = (*session)->run(inputs))
       return error;
+    line.show(4, 4, "profile", countText(i + 1, 2 + repeat), i + 1 == 2 + repeat);
   }
   model.profile((*session)->handle(), after.data(), &runs);
   MapVector<StringRef, NodeTime> nodes;
@@ -146,6 +164,7 @@ static void printJson(const Artifact &artifact, const Results &results) {
                                  {"peak_percent", 100 * rate / results.peak.gflops}});
   }
   double p50 = results.percentile(0.5), rate = gflopsOf(results.flops(), p50);
+  auto knownOr = [&](double number) { return results.isWorkKnown() ? json::Value(number) : json::Value(nullptr); };
   json::Object root{{"artifact", json::fixUTF8(artifact.path)},
                     {"model", artifact.model->name},
                     {"target", artifact.model->target},
@@ -160,8 +179,8 @@ static void printJson(const Artifact &artifact, const Results &results) {
                                                 {"p99", results.percentile(0.99)},
                                                 {"max", results.ms.back()},
                                                 {"mean", results.mean()}}},
-                    {"gflops", rate},
-                    {"peak_percent", 100 * rate / results.peak.gflops},
+                    {"gflops", knownOr(rate)},
+                    {"peak_percent", knownOr(100 * rate / results.peak.gflops)},
                     {"machine_peak", json::Object{{"isa", results.peak.isa}, {"gflops", results.peak.gflops}}},
                     {"memory", json::Object{{"peak_resident_bytes", results.peakBytes},
                                             {"tool_resident_bytes", results.toolBytes},
@@ -208,9 +227,11 @@ static void printText(const Artifact &artifact, const Results &results) {
       << formatv("latency  min {0:f4}  p50 {1:f4}  p90 {2:f4}  p99 {3:f4}  max {4:f4}  mean {5:f4} ms  ({6} runs)\n",
                  results.ms.front(), p50, results.percentile(0.9), results.percentile(0.99), results.ms.back(),
                  results.mean(), results.ms.size())
-      << formatv("rate     {0:f2} GFLOP/s at p50, {1:f1} % of {2:f1} GFLOP/s measured here with {3} on {4} thread{5}\n",
-                 rate, 100 * rate / results.peak.gflops, results.peak.gflops, results.peak.isa, results.threads,
-                 results.threads == 1 ? "" : "s")
+      << (results.isWorkKnown()
+              ? formatv("rate     {0:f2} GFLOP/s at p50, {1:f1} % of ", rate, 100 * rate / results.peak.gflops).str()
+              : std::string("rate     unknown (dynamic shapes); peak "))
+      << formatv("{0:f1} GFLOP/s measured here with {1} on {2} thread{3}\n", results.peak.gflops, results.peak.isa,
+                 results.threads, results.threads == 1 ? "" : "s")
       << formatv("start    load {0:f3}  create {1:f3}  first run {2:f3} ms\n", artifact.loadMs, results.createMs,
                  results.firstMs)
       << formatv(
@@ -220,28 +241,64 @@ static void printText(const Artifact &artifact, const Results &results) {
   printNodes(results, 30);
 }
 
+/// The numbers that the command line gives.
+struct Counts {
+  int64_t threads = 0, warmup = 3, repeat = 0;
+};
+
+static Error parseCounts(const Arguments &arguments, Counts &counts) {
+  struct {
+    StringRef name;
+    int64_t &number;
+    int64_t minimum;
+  } rows[] = {{"threads", counts.threads, 0}, {"warmup", counts.warmup, 0}, {"repeat", counts.repeat, 1}};
+  for (auto &row : rows) {
+    Expected<int64_t> value = arguments.number(row.name, row.number, row.minimum);
+    if (!value)
+      return value.takeError();
+    row.number = *value;
+  }
+  StringRef progress = arguments.get("progress", "auto");
+  if (progress != "auto" && progress != "plain" && progress != "none")
+    return fail(Exit::Usage, "--progress: expected auto, plain or none, got '" + progress + "'");
+  return Error::success();
+}
+
+static Error measure(const Artifact &artifact, MutableArrayRef<HostTensor> inputs, const Counts &counts,
+                     StringRef progress, Results &results) {
+  ProgressLine line("tegula", progress);
+  results.threads = counts.threads ? static_cast<unsigned>(counts.threads) : cpuCount();
+  line.show(1, 4, "peak of the machine", "", false);
+  results.peak = measurePeak(artifact.model->required, results.threads);
+  line.show(1, 4, "peak of the machine", formatv("{0:f1} GFLOP/s", results.peak.gflops).str(), true);
+  auto start = Clock::now();
+  {
+    Expected<std::unique_ptr<Session>> session = Session::create(artifact, results.threads, /*isProfiled=*/false);
+    if (!session)
+      return session.takeError();
+    results.createMs = millisecondsSince(start);
+    if (Error error = measureLatency(**session, inputs, counts.warmup, counts.repeat, results, line))
+      return error;
+  }
+  results.peakBytes = residentBytes("VmHWM");
+  return measureNodes(artifact, inputs, results, line);
+}
+
 Error tegula::benchCommand(ArrayRef<StringRef> words) {
   SmallVector<OptionSpec> specs(inputOptions());
   specs.append({{"warmup", "W", "runs before measuring (default 3)"},
                 {"repeat", "R", "measured runs (default: one second's worth, at least 10)"},
-                {"json", "", "machine-readable"}});
+                {"json", "", "machine-readable"},
+                {"progress", "HOW", "auto (default: one line, on a terminal only), plain, none"}});
   Expected<Arguments> arguments = Arguments::parse("bench ARTIFACT [--in x=@x.npy]", specs, words);
   if (!arguments || arguments->isHelp)
     return arguments.takeError();
   Expected<StringRef> path = arguments->only("artifact (.so)");
   if (!path)
     return path.takeError();
-  int64_t numbers[3];
-  static constexpr struct {
-    StringRef name;
-    int64_t otherwise, minimum;
-  } counts[] = {{"threads", 0, 0}, {"warmup", 3, 1}, {"repeat", 0, 1}};
-  for (auto [count, number] : zip(counts, numbers)) {
-    Expected<int64_t> value = arguments->number(count.name, count.otherwise, count.minimum);
-    if (!value)
-      return value.takeError();
-    number = *value;
-  }
+  Counts counts;
+  if (Error error = parseCounts(*arguments, counts))
+    return error;
   Results results;
   results.toolBytes = residentBytes("VmRSS");
   Expected<Artifact> artifact = Artifact::open(*path, arguments->get("name"));
@@ -250,20 +307,7 @@ Error tegula::benchCommand(ArrayRef<StringRef> words) {
   Expected<std::vector<HostTensor>> inputs = readInputs(*artifact, *arguments, /*areOptional=*/true);
   if (!inputs)
     return inputs.takeError();
-
-  results.threads = numbers[0] ? static_cast<unsigned>(numbers[0]) : cpuCount();
-  results.peak = measurePeak(artifact->model->required, results.threads);
-  auto start = Clock::now();
-  {
-    Expected<std::unique_ptr<Session>> session = Session::create(*artifact, results.threads, /*isProfiled=*/false);
-    if (!session)
-      return session.takeError();
-    results.createMs = millisecondsSince(start);
-    if (Error error = measureLatency(**session, *inputs, numbers[1], numbers[2], results))
-      return error;
-  }
-  results.peakBytes = residentBytes("VmHWM");
-  if (Error error = measureNodes(*artifact, *inputs, results))
+  if (Error error = measure(*artifact, *inputs, counts, arguments->get("progress", "auto"), results))
     return error;
   if (arguments->has("json"))
     printJson(*artifact, results);

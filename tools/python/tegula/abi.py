@@ -96,6 +96,26 @@ def _defined_symbols(data):
                 yield data[start:end].decode("utf-8", "replace")
 
 
+def is_cut(path):
+    """Whether an ELF file of this byte order ends before its segments do: the loader would crash on it."""
+    try:
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            if data[:4] != b"\x7fELF" or data[5] != 1:
+                return False
+            is64 = data[4] == 2
+            table, = struct.unpack_from("<Q" if is64 else "<I", data, 0x20 if is64 else 0x1C)
+            size, count = struct.unpack_from("<HH", data, 0x36 if is64 else 0x2A)
+            for at in range(table, table + size * count, size):
+                offset, _, _, length = struct.unpack_from("<8xQQQQ" if is64 else "<4xIIII", data, at)
+                if offset + length > len(data):
+                    return True
+            return False
+    except (struct.error, IndexError, OverflowError):
+        return True
+    except (OSError, ValueError):
+        return False  # for the loader to say
+
+
 _opened = {}  # path -> (inode and device when last opened, how often it was replaced)
 
 

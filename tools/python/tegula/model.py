@@ -62,6 +62,8 @@ class Model:
         self._lock = threading.Lock()
 
     def _open(self, path, name):
+        if abi.is_cut(path):
+            raise RunError(f"{path}: not an artifact that this machine can load: the file is cut short")
         try:
             self._library = abi.open_library(path)
         except FileNotFoundError:
