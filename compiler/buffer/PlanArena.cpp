@@ -4,9 +4,9 @@
 //   %b = memref.alloc() : memref<64xf32>    ->    %b = memref.view %arena[%c256][] : ...
 //
 // Lives are intervals over the ops of the function in the order of its text, those in branches included; a buffer made
-// or used inside a loop lives as long as the loop. Offsets: largest first, lowest gap that is free during the whole life
-// (greedy by size, Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020); while that
-// misses the peak of live bytes, other orders are tried, each with two buffers exchanged, and kept when no worse.
+// or used inside a loop lives as long as the loop. Offsets: largest first, lowest gap that is free during the whole
+// life (greedy by size, Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020); while
+// that misses the peak of live bytes, other orders are tried, each with two buffers exchanged, and kept when no worse.
 //
 // Needs: memrefs, no tensors. Leaves: no static memref.alloc. Idempotent.
 //===----------------------------------------------------------------------===//

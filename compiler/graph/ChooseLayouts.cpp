@@ -337,11 +337,12 @@ struct SinkThroughResize : OpRewritePattern<nn::ResizeOp> {
       shape.push_back(type.getShape()[axis]);
       scales.push_back(op.getScales()[axis]);
     }
-    Value extents = permutedVector(b, op.getLoc(), op.getExtents()), factors = permutedVector(b, op.getLoc(), op.getFactors());
-    auto made = nn::ResizeOp::create(
-        b, op.getLoc(), RankedTensorType::get(shape, type.getElementType()), before, extents, factors, op.getModeAttr(),
-        op.getCoordinateAttr(), op.getNearestAttr(), b.getDenseF64ArrayAttr(scales), op.getRoiAttr(), op.getCubicAAttr(),
-        op.getExtrapolationAttr(), op.getExcludeOutsideAttr(), op.getAntialiasAttr());
+    Value extents = permutedVector(b, op.getLoc(), op.getExtents()),
+          factors = permutedVector(b, op.getLoc(), op.getFactors());
+    auto made = nn::ResizeOp::create(b, op.getLoc(), RankedTensorType::get(shape, type.getElementType()), before,
+                                     extents, factors, op.getModeAttr(), op.getCoordinateAttr(), op.getNearestAttr(),
+                                     b.getDenseF64ArrayAttr(scales), op.getRoiAttr(), op.getCubicAAttr(),
+                                     op.getExtrapolationAttr(), op.getExcludeOutsideAttr(), op.getAntialiasAttr());
     b.replaceOp(op, transpose(b, op.getLoc(), made.getY(), toFirst(type.getRank())));
     return success();
   }

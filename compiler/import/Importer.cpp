@@ -11,8 +11,7 @@ using namespace mlir;
 namespace tegula {
 
 static ArrayRef<Row> (*const kFamilies[])() = {elementwiseRows, shapeRows,     indexRows,     reduceRows, linearRows,
-                                               poolRows,        normalizeRows, recurrentRows, resizeRows,
-                                               controlRows};
+                                               poolRows,        normalizeRows, recurrentRows, resizeRows, controlRows};
 
 RowBuilder findRow(StringRef op, int opset) {
   const Row *best = nullptr;

@@ -74,7 +74,8 @@ static std::pair<Value, Value> runtimeGrid(Node &n, const Request &request, Arra
     return {extents, factors};
   Value chosen = n.make<nn::GatherOp>({factors, n.ints(axes)}, n.attr("axis", (int64_t)0));
   Value common = n.reduce(policy == "not_larger" ? "min" : "max", chosen, {0}, true);
-  factors = overAxes(n, n.finish("nn.expand", common, RankedTensorType::get({(int64_t)axes.size()}, f64), {}), axes, ones);
+  factors =
+      overAxes(n, n.finish("nn.expand", common, RankedTensorType::get({(int64_t)axes.size()}, f64), {}), axes, ones);
   return {n.cast(n.unary("floor", n.binary("add", n.binary("mul", from, factors), n.number(f64, 0.5))), i64), factors};
 }
 
@@ -97,9 +98,7 @@ static FailureOr<SmallVector<double>> regionOf(Node &n, StringRef coordinate, Ar
 }
 
 static LogicalResult checkLengths(Node &n, const Request &request, size_t axes) {
-  auto fits = [&](Value vector) {
-    return !vector || (n.rankOf(vector) == 1 && n.shapeOf(vector)[0] == (int64_t)axes);
-  };
+  auto fits = [&](Value vector) { return !vector || (n.rankOf(vector) == 1 && n.shapeOf(vector)[0] == (int64_t)axes); };
   if ((request.scales && request.scales->size() != axes) || (request.sizes && request.sizes->size() != axes) ||
       !fits(request.runtimeScales) || !fits(request.runtimeSizes))
     return n.refuse("T0201", "scales or sizes do not have one entry per axis");

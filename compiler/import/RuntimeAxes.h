@@ -29,8 +29,8 @@ public:
   /// The axes that are not named, in increasing order: `tensor<rank - count x i64>`. Needs the count.
   mlir::Value others() const;
 
-  /// x reduced over the named axes, in one pass: x is seen as [a0, b0, a1, b1, ...] with the extent of axis i in a_i when
-  /// it is named and in b_i when not, and every a is reduced. Null when the result's rank is not known.
+  /// x reduced over the named axes, in one pass: x is seen as [a0, b0, a1, b1, ...] with the extent of axis i in a_i
+  /// when it is named and in b_i when not, and every a is reduced. Null when the result's rank is not known.
   mlir::Value reduce(llvm::StringRef kind, mlir::Value x, bool keepdims) const;
 
 private:

@@ -245,9 +245,9 @@ static FailureOr<Values> unsqueezeRuntime(Node &n) {
   Value isNew = RuntimeAxes(n, given, rank).marks(), one64 = n.intScalar(1), shape = n.ints(Ints(rank, 1));
   if (n.rankOf(x) > 0) {
     Value isOld = n.select(isNew, n.intScalar(0), one64);
-    Value before = n.finish("nn.cumulate", isOld, isOld.getType(),
-                            {n.word("kind", "sum"), n.attr("axis", (int64_t)0), n.flag("exclusive", true),
-                             n.flag("reverse", false)});
+    Value before = n.finish(
+        "nn.cumulate", isOld, isOld.getType(),
+        {n.word("kind", "sum"), n.attr("axis", (int64_t)0), n.flag("exclusive", true), n.flag("reverse", false)});
     Value place = n.binary("min", before, n.intScalar(n.rankOf(x) - 1));
     shape = n.select(isNew, one64, n.make<nn::GatherOp>({n.shape(x), place}, n.attr("axis", (int64_t)0)));
   }
@@ -358,8 +358,9 @@ static FailureOr<Values> splitRuntime(Node &n, int64_t axis) {
   int64_t parts = n.getInt("num_outputs", n.proto.output_size());
   if (n.has(1)) {
     size = n.cast(n.in(1), n.b.getI64Type());
-    ends = n.finish("nn.cumulate", size, size.getType(), {n.word("kind", "sum"), n.attr("axis", (int64_t)0),
-                                                          n.flag("exclusive", false), n.flag("reverse", false)});
+    ends = n.finish(
+        "nn.cumulate", size, size.getType(),
+        {n.word("kind", "sum"), n.attr("axis", (int64_t)0), n.flag("exclusive", false), n.flag("reverse", false)});
     if (n.rankOf(size) != 1 || n.shapeOf(size)[0] < n.proto.output_size())
       return n.refuse("T0202", "expected one size for each of the " + Twine(n.proto.output_size()) + " outputs");
   } else {
@@ -413,8 +414,8 @@ static FailureOr<Values> sliceRuntime(Node &n) {
   if (n.has(4))
     operands.push_back(axes.spread(n.in(4), 1));
   auto type = RankedTensorType::get(Ints(rank, ShapedType::kDynamic), n.elementOf(x));
-  return one(n.finish("nn.dynamic_slice", operands, type,
-                      n.attr("axes", llvm::to_vector(llvm::seq<int64_t>(0, rank)))));
+  return one(
+      n.finish("nn.dynamic_slice", operands, type, n.attr("axes", llvm::to_vector(llvm::seq<int64_t>(0, rank)))));
 }
 
 static FailureOr<Values> slice(Node &n) {

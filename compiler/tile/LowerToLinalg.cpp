@@ -99,8 +99,9 @@ static LogicalResult lowerBlock(Block &from, OpBuilder &builder, IRMapping &mapp
     }
     if (isEmpty(op)) {
       for (Value result : op.getResults())
-        mapping.map(result, tensor::EmptyOp::create(builder, op.getLoc(), cast<RankedTensorType>(result.getType()).getShape(),
-                                                    nn::loweredType(getElementTypeOrSelf(result.getType()))));
+        mapping.map(result,
+                    tensor::EmptyOp::create(builder, op.getLoc(), cast<RankedTensorType>(result.getType()).getShape(),
+                                            nn::loweredType(getElementTypeOrSelf(result.getType()))));
       continue;
     }
     auto lowerable = dyn_cast<nn::LowerOpInterface>(op);

@@ -7,7 +7,8 @@ using namespace tegula::nn;
 
 LogicalResult ConditionOp::verify() {
   auto type = cast<RankedTensorType>(getX().getType());
-  bool isOne = llvm::all_of(type.getShape(), [](int64_t extent) { return extent == 1 || ShapedType::isDynamic(extent); });
+  bool isOne =
+      llvm::all_of(type.getShape(), [](int64_t extent) { return extent == 1 || ShapedType::isDynamic(extent); });
   if (!type.getElementType().isInteger(1) || !isOne) // condition C1
     return emitOpError("expects one boolean, but got ") << type;
   return success();

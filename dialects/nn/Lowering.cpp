@@ -165,12 +165,13 @@ Value B::logicalNot(Value x) {
   return arith::XOrIOp::create(b, loc, x, arith::ConstantOp::create(b, loc, b.getBoolAttr(true)));
 }
 
-/// An f64 as f32, rounded to odd: rounding that once more to 16 bits gives what one rounding would (Boldo and Melquiond,
-/// "When double rounding is odd", 2005).
+/// An f64 as f32, rounded to odd: rounding that once more to 16 bits gives what one rounding would (Boldo and
+/// Melquiond, "When double rounding is odd", 2005).
 static Value roundToOdd(B &s, Value x) {
   OpBuilder &b = s.b;
   Type f32 = b.getF32Type(), i32 = b.getI32Type();
-  Value nearest = arith::TruncFOp::create(b, s.loc, f32, x), back = arith::ExtFOp::create(b, s.loc, x.getType(), nearest);
+  Value nearest = arith::TruncFOp::create(b, s.loc, f32, x),
+        back = arith::ExtFOp::create(b, s.loc, x.getType(), nearest);
   Value bits = arith::BitcastOp::create(b, s.loc, i32, nearest), one = s.integer(i32, 1);
   Value isAway = s.compare("gt", s.math<math::AbsFOp>(back), s.math<math::AbsFOp>(x));
   Value odd = arith::OrIOp::create(b, s.loc, s.select(isAway, s.sub(bits, one), bits), one);

@@ -132,9 +132,7 @@ static Scalar nearestPlace(ResizeOp op, Scalar coordinate) {
   return rounding == "round_prefer_ceil" ? (coordinate + 0.5).floor() : -(0.5 - coordinate).floor();
 }
 
-static Scalar clampPlace(const Axis &axis, Scalar place) {
-  return Scalar::min(Scalar::max(place, 0), axis.from - 1);
-}
+static Scalar clampPlace(const Axis &axis, Scalar place) { return Scalar::min(Scalar::max(place, 0), axis.from - 1); }
 
 /// 1 where the coordinate is outside of x and extrapolation applies.
 static Scalar isOutside(const Axis &axis, Scalar coordinate) {

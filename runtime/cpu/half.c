@@ -1,5 +1,5 @@
-/* Conversions between 16-bit floats and f32, for CPUs without instructions for them: compilers call these by the names of
- * compiler-rt and libgcc. All round to nearest, ties to even, and keep NaNs (quietened). */
+/* Conversions between 16-bit floats and f32, for CPUs without instructions for them: compilers call these by the names
+ * of compiler-rt and libgcc. All round to nearest, ties to even, and keep NaNs (quietened). */
 #include "../core/internal.h"
 
 static uint32_t bits_of(float value) {

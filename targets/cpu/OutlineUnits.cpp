@@ -146,7 +146,8 @@ struct OutlineUnits : impl::OutlineUnitsBase<OutlineUnits> {
     // What a branch or a loop hands out may be any of the others.
     auto isKnown = [&](Value value) {
       Operation *def = rootOf(value).getDefiningOp();
-      return !isa<MemRefType>(value.getType()) || !def || !isa<scf::IfOp, scf::ForOp, scf::WhileOp, arith::SelectOp>(def);
+      return !isa<MemRefType>(value.getType()) || !def ||
+             !isa<scf::IfOp, scf::ForOp, scf::WhileOp, arith::SelectOp>(def);
     };
     if (!llvm::all_of(arguments, isKnown))
       return;

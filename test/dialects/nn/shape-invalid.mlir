@@ -276,35 +276,3 @@ func.func @trilu_C1_rank(%a: tensor<3xf32>) {
   %0 = nn.trilu %a {upper = true} : (tensor<3xf32>) -> tensor<3xf32>
   return
 }
-
-// -----
-
-func.func @resize_C1_unknown(%a: tensor<1x1x2x?xf32>) {
-  // expected-error @+1 {{axis 3 is resized and expects known extents}}
-  %0 = nn.resize %a {mode = "nearest", coordinate = "asymmetric", nearest = "floor", scales = array<f64: 1.0, 1.0, 2.0, 2.0>, roi = array<f64>, cubic_a = -0.75 : f64, extrapolation = 0.0 : f64, exclude_outside = false, antialias = false} : (tensor<1x1x2x?xf32>) -> tensor<1x1x4x?xf32>
-  return
-}
-
-// -----
-
-func.func @resize_C1_empty(%a: tensor<1x1x2x0xf32>) {
-  // expected-error @+1 {{axis 3 has no elements to interpolate}}
-  %0 = nn.resize %a {mode = "nearest", coordinate = "asymmetric", nearest = "floor", scales = array<f64: 1.0, 1.0, 2.0, 2.0>, roi = array<f64>, cubic_a = -0.75 : f64, extrapolation = 0.0 : f64, exclude_outside = false, antialias = false} : (tensor<1x1x2x0xf32>) -> tensor<1x1x4x4xf32>
-  return
-}
-
-// -----
-
-func.func @resize_C2_count(%a: tensor<1x1x2x2xf32>) {
-  // expected-error @+1 {{expects 4 scales, but got 2}}
-  %0 = nn.resize %a {mode = "nearest", coordinate = "asymmetric", nearest = "floor", scales = array<f64: 2.0, 2.0>, roi = array<f64>, cubic_a = -0.75 : f64, extrapolation = 0.0 : f64, exclude_outside = false, antialias = false} : (tensor<1x1x2x2xf32>) -> tensor<1x1x4x4xf32>
-  return
-}
-
-// -----
-
-func.func @resize_C2_positive(%a: tensor<1x1x2x2xf32>) {
-  // expected-error @+1 {{expects positive scales, but got 0}}
-  %0 = nn.resize %a {mode = "nearest", coordinate = "asymmetric", nearest = "floor", scales = array<f64: 1.0, 1.0, 0.0, 2.0>, roi = array<f64>, cubic_a = -0.75 : f64, extrapolation = 0.0 : f64, exclude_outside = false, antialias = false} : (tensor<1x1x2x2xf32>) -> tensor<1x1x4x4xf32>
-  return
-}
