@@ -1,6 +1,5 @@
 //===- Compile.cpp - from options to an artifact -------------------------------------------===//
 
-#include "tegula/compiler/Passes.h"
 #include "tegula/compiler/Pipeline.h"
 #include "tegula/compiler/Report.h"
 #include "tegula/compiler/emit/Header.h"
@@ -43,7 +42,8 @@ static OwningOpRef<ModuleOp> readModel(const CompileOptions &options, MLIRContex
 }
 
 /// Reads the text of a stage. What is not legal after the stage is refused here: further on it would look like a bug.
-static OwningOpRef<ModuleOp> readStage(const CompileOptions &options, Stage stage, MLIRContext &context, int &code) {
+static OwningOpRef<ModuleOp> readStage(const CompileOptions &options, Stage stage, const Target &target,
+                                       MLIRContext &context, int &code) {
   auto buffer = llvm::MemoryBuffer::getFileOrSTDIN(options.input, /*IsText=*/true);
   if (!buffer) {
     code = fail(context, kIoError, "[T0001] cannot read '" + options.input + "': " + buffer.getError().message());
@@ -54,7 +54,7 @@ static OwningOpRef<ModuleOp> readStage(const CompileOptions &options, Stage stag
   sources.AddNewSourceBuffer(std::move(*buffer), llvm::SMLoc());
   OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(sources, &context);
   PassManager pm(&context);
-  pm.addPass(createVerifyStage(stage));
+  addVerifier(stage, target, pm);
   if (!module || failed(pm.run(*module)))
     return {};
   code = kOk;
@@ -123,14 +123,14 @@ struct PassWatcher : PassInstrumentation {
 } // namespace
 
 /// Adds what --pass-pipeline=STAGE:PIPELINE asks for at the end of this stage.
-static LogicalResult addPasses(const CompileOptions &options, Stage stage, PassManager &pm) {
+static LogicalResult addPasses(const CompileOptions &options, Stage stage, const Target &target, PassManager &pm) {
   for (const std::string &text : options.passes) {
     auto [where, pipeline] = StringRef(text).split(':');
     if (where != infoOf(stage).word)
       continue;
     if (failed(parsePassPipeline(pipeline, pm, llvm::errs())))
       return emitError(UnknownLoc::get(pm.getContext())) << "--pass-pipeline=" << text << " is not a pipeline";
-    pm.addPass(createVerifyStage(stage));
+    addVerifier(stage, target, pm);
   }
   return success();
 }
@@ -153,7 +153,7 @@ static int runStage(Stage stage, const Target &target, const CompileOptions &opt
   if (options.onProgress)
     pm.addInstrumentation(std::make_unique<PassWatcher>(options, number, word));
   addStage(stage, target, options, pm);
-  if (failed(addPasses(options, stage, pm)))
+  if (failed(addPasses(options, stage, target, pm)))
     return kUsageError;
   if (options.timePasses)
     pm.enableTiming();
@@ -208,7 +208,8 @@ int compile(const CompileOptions &options, MLIRContext &context) {
 
   int code = kOk;
   reportProgress(options, 1, "import", "", false);
-  OwningOpRef<ModuleOp> module = first ? readStage(options, *first, context, code) : readModel(options, context, code);
+  OwningOpRef<ModuleOp> module =
+      first ? readStage(options, *first, *target, context, code) : readModel(options, context, code);
   if (!module)
     return code ? code : (int)kModelError;
   if (!(*module)->hasAttr(tgl::kTarget))

@@ -82,6 +82,10 @@ static void bufferStage(const Target &target, OpPassManager &pm) {
   target.addPasses(Stage::Buffer, pm);
 }
 
+void addVerifier(Stage stage, const Target &target, OpPassManager &pm) {
+  pm.addPass(createVerifyStage(stage, stage == Stage::Emit ? target.dialects() : infoOf(stage).dialects));
+}
+
 void addStage(Stage stage, const Target &target, const CompileOptions &options, OpPassManager &pm) {
   switch (stage) {
   case Stage::Import:
@@ -100,7 +104,7 @@ void addStage(Stage stage, const Target &target, const CompileOptions &options, 
     target.addPasses(Stage::Emit, pm);
     break;
   }
-  pm.addPass(createVerifyStage(stage));
+  addVerifier(stage, target, pm);
 }
 
 } // namespace tegula

@@ -41,6 +41,9 @@ public:
   /// Adds the target's own passes at the end of a stage.
   virtual void addPasses(Stage stage, mlir::OpPassManager &pm) const = 0;
 
+  /// Dialects that may be left after the emit stage; builtin is always legal.
+  virtual llvm::ArrayRef<llvm::StringRef> dialects() const { return infoOf(Stage::Emit).dialects; }
+
   /// Writes the artifact. `module` has passed the emit stage. Returns an exit code of the driver (0 is success) and
   /// leaves a message in `why`.
   virtual int emit(mlir::ModuleOp module, const CompileOptions &options, std::string &why) const = 0;

@@ -182,8 +182,9 @@ def new_target(name):
         for file in sorted(names):
             path = os.path.relpath(os.path.join(folder, file), ROOT)
             target = path.replace("targets/TEMPLATE", f"targets/{name}", 1)
-            write(target, read(path).replace("TEMPLATE", name).replace("Template", name.capitalize()))
-    print(f"left to do: the functions of targets/{name}/Target.cpp")
+            text = read(path).replace("TARGETS_TEMPLATE_", f"TARGETS_{name.upper()}_").replace("TEMPLATE", name)
+            write(target, text.replace("Template", "".join(word.capitalize() for word in name.split("_"))))
+    print(f"left to do: the functions of targets/{name}/Target.cpp, their tests in test/targets/{name}")
 
 
 def main(arguments):
