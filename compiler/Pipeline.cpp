@@ -19,48 +19,51 @@ using namespace mlir;
 
 namespace tegula {
 
-/// Canonicalisation that keeps a unit of one iteration a unit: it is still one function, shared and profiled.
-static std::unique_ptr<Pass> canonicalizeUnits() {
+/// Canonicalisation without what the next passes cannot use: a unit of one iteration stays a unit (one function, shared
+/// and profiled), a branch that only chooses tensors stays a branch.
+static std::unique_ptr<Pass> canonicalize() {
   return createCanonicalizerPass(GreedyRewriteConfig(),
                                  {"(anonymous namespace)::ForallOpSingleOrZeroIterationDimsFolder",
-                                  "{anonymous}::ForallOpSingleOrZeroIterationDimsFolder"});
+                                  "{anonymous}::ForallOpSingleOrZeroIterationDimsFolder",
+                                  "(anonymous namespace)::ConvertTrivialIfToSelect",
+                                  "{anonymous}::ConvertTrivialIfToSelect"});
 }
 
 /// nn -> nn: fewer and better ops.
 static void graphStage(const CompileOptions &options, OpPassManager &pm) {
   OpPassManager &function = pm.nest<func::FuncOp>();
-  function.addPass(createCanonicalizerPass());
+  function.addPass(canonicalize());
   function.addPass(createCSEPass());
   if (options.optLevel == 0)
     return;
   // Scales move into weights as ops on constants; FoldConstants then evaluates them.
   function.addPass(createFoldScales());
-  function.addPass(createCanonicalizerPass());
+  function.addPass(canonicalize());
   // Layouts before constant folding: the weights' transposes are folded with everything else.
   function.addPass(createChooseLayouts());
-  function.addPass(createCanonicalizerPass());
+  function.addPass(canonicalize());
   function.addPass(createCSEPass());
   pm.addPass(createFoldConstants());
-  pm.nest<func::FuncOp>().addPass(createCanonicalizerPass());
+  pm.nest<func::FuncOp>().addPass(canonicalize());
 }
 
 /// nn -> linalg -> scf.forall of vector code, as the target's plans say.
 static void tileStage(const Target &target, OpPassManager &pm) {
   OpPassManager &function = pm.nest<func::FuncOp>();
   function.addPass(createLowerToLinalg());
-  function.addPass(createCanonicalizerPass());
+  function.addPass(canonicalize());
   function.addPass(createCSEPass());
   function.addPass(createFuseElementwise());
   // Units are what plans speak of: one form for all of them.
   function.addPass(createSimplifyUnits());
-  function.addPass(createCanonicalizerPass());
+  function.addPass(canonicalize());
   function.addPass(createCSEPass());
   function.addPass(createPlanUnits(target));
   // After the plans: panels are as wide as the register tile.
   function.addPass(createPackWeights());
   function.addPass(createTileUnits());
   target.addPasses(Stage::Tile, pm);
-  pm.nest<func::FuncOp>().addPass(canonicalizeUnits());
+  pm.nest<func::FuncOp>().addPass(canonicalize());
   pm.nest<func::FuncOp>().addPass(createCSEPass());
 }
 
@@ -76,7 +79,7 @@ static void bufferStage(const Target &target, OpPassManager &pm) {
   bufferize.functionBoundaryTypeConversion = bufferization::LayoutMapOption::IdentityLayoutMap;
   pm.addPass(bufferization::createOneShotBufferizePass(bufferize));
   OpPassManager &function = pm.nest<func::FuncOp>();
-  function.addPass(canonicalizeUnits());
+  function.addPass(canonicalize());
   function.addPass(createCSEPass());
   function.addPass(createPlanArena());
   target.addPasses(Stage::Buffer, pm);
@@ -89,7 +92,7 @@ void addVerifier(Stage stage, const Target &target, OpPassManager &pm) {
 void addStage(Stage stage, const Target &target, const CompileOptions &options, OpPassManager &pm) {
   switch (stage) {
   case Stage::Import:
-    pm.nest<func::FuncOp>().addPass(canonicalizeUnits());
+    pm.nest<func::FuncOp>().addPass(canonicalize());
     break;
   case Stage::Graph:
     graphStage(options, pm);

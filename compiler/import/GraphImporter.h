@@ -2,8 +2,12 @@
 #ifndef TEGULA_COMPILER_IMPORT_GRAPHIMPORTER_H
 #define TEGULA_COMPILER_IMPORT_GRAPHIMPORTER_H
 
+#include "tegula/compiler/import/ExternalData.h"
 #include "tegula/compiler/import/Importer.h"
 #include "tegula/compiler/import/Node.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace tegula {
 
@@ -26,34 +30,50 @@ public:
   mlir::ElementsAttr tensor(const onnx::TensorProto &proto, mlir::Location loc);
   /// The nn element type of a TensorProto.DataType; null when not supported.
   mlir::Type elementType(int32_t dataType);
+  /// Its name for messages, for numbers that name none too.
+  static std::string elementTypeName(int32_t dataType);
   /// Imports the body of a branch in place; returns its outputs.
   llvm::FailureOr<Values> inlineGraph(const onnx::GraphProto &graph, mlir::OpBuilder &b, llvm::StringRef prefix);
   llvm::StringRef modelPath() const { return path; }
   int opsetOf(llvm::StringRef domain) const;
+  /// The types of a node's inputs as ONNX's library wants them.
+  std::vector<onnx::TypeProto> inputTypes(const Node &node);
 
   mlir::MLIRContext &context;
 
 private:
   using Scope = llvm::StringMap<mlir::Value>;
+  /// What value_info or an output says of a value.
+  struct Declared {
+    mlir::Type element;        ///< null when not said
+    std::optional<Ints> shape; ///< kDynamic where not said
+  };
 
-  bool checkModel();
+  bool importOpsets();
+  bool bindShapes();
+  /// Keeps what the model declares of its values for checkDeclared and takes it out of the model.
+  void forgetDeclarations();
+  void declare(const onnx::ValueInfoProto &info);
+  bool checkDeclared(llvm::StringRef name, mlir::Value value, mlir::Location loc);
   void collectSymbols();
   /// What the file says of itself and what types do not tell, for reports: an attribute of the module.
   mlir::DictionaryAttr provenance(mlir::Block &body);
   bool importInputs(mlir::OwningOpRef<mlir::ModuleOp> &module);
+  bool importOutputs(mlir::func::FuncOp function, mlir::OpBuilder &b);
   bool importInitializers(const onnx::GraphProto &graph, mlir::OpBuilder &b);
   bool importNodes(const google::protobuf::RepeatedPtrField<onnx::NodeProto> &nodes, mlir::OpBuilder &b,
                    llvm::StringRef prefix);
   bool importNode(const onnx::NodeProto &proto, int index, mlir::OpBuilder &b, llvm::StringRef prefix);
+  bool defineOutputs(Node &node, const Values &results);
   bool expandFunction(const onnx::FunctionProto &function, Node &node, llvm::StringRef name, Values &results);
   bool gatherInputs(const onnx::NodeProto &proto, mlir::Location loc, Values &inputs);
   mlir::Value lookup(llvm::StringRef name) const;
   llvm::FailureOr<mlir::RankedTensorType> inputType(const onnx::ValueInfoProto &info);
-  mlir::Location locationOf(const onnx::NodeProto &proto, int index, llvm::StringRef prefix);
   mlir::Location named(llvm::StringRef name);
-  std::vector<onnx::TypeProto> inputTypes(const Node &node);
   const onnx::FunctionProto *localFunction(const onnx::NodeProto &proto) const;
   std::string symbolKey(mlir::Value value, int64_t axis) const;
+  llvm::FailureOr<mlir::RankedTensorType> tensorType(const onnx::TensorProto &proto, std::string &code,
+                                                     std::string &why);
   mlir::ElementsAttr externalTensor(const onnx::TensorProto &proto, mlir::RankedTensorType type, mlir::Location loc);
 
   onnx::ModelProto &model;
@@ -63,6 +83,12 @@ private:
   llvm::StringMap<llvm::SmallVector<std::string>> dimsOf; // tensor name -> extents as text
   llvm::DenseMap<mlir::Value, llvm::SmallVector<std::string>> symbolsOf;
   llvm::StringMap<int> opsets;
+  llvm::StringMap<Declared> declared;
+  llvm::StringMap<int64_t> dims; // extents of symbols that the options fix
+  llvm::StringSet<> broken;      // values that failed: what depends on them is skipped, other problems are still found
+  ExternalFiles externalFiles;
+  bool areShapesAsDeclared = true; // false when --shape changes an extent that the model fixes
+  bool isBodyOfStandard = false;   // while a function body of the standard is imported, which needs no check
   int64_t expandedNodes = 0;
   int depth = 0;
 };

@@ -4,7 +4,9 @@
 #include "tegula/compiler/import/GraphImporter.h"
 #include "tegula/compiler/import/OnnxLibrary.h"
 
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/SmallVectorMemoryBuffer.h"
 
 using namespace mlir;
 
@@ -35,30 +37,68 @@ std::vector<std::pair<std::string, int>> supportedOperators() {
   return {rows.begin(), rows.end()};
 }
 
-OwningOpRef<ModuleOp> importOnnx(StringRef path, const ImportOptions &options, MLIRContext &context, int &exitCode) {
+/// The bytes of the file, or of standard input; null with a reason. Nothing larger than protobuf's limit is read whole.
+static std::unique_ptr<llvm::MemoryBuffer> readFile(StringRef path, std::string &why) {
+  if (path == "-") {
+    SmallVector<char> bytes, piece(1 << 16);
+    while (bytes.size() <= INT32_MAX) {
+      llvm::Expected<size_t> count = llvm::sys::fs::readNativeFile(llvm::sys::fs::getStdinHandle(), piece);
+      if (!count) {
+        why = llvm::toString(count.takeError());
+        return {};
+      }
+      if (*count == 0)
+        break;
+      bytes.append(piece.begin(), piece.begin() + *count);
+    }
+    return std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(bytes), /*RequiresNullTerminator=*/false);
+  }
+  llvm::sys::fs::file_status status;
+  std::error_code error = llvm::sys::fs::status(path, status);
+  if (!error && status.type() != llvm::sys::fs::file_type::regular_file) {
+    why = "it is no plain file";
+    return {};
+  }
+  auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  if (!buffer)
+    why = buffer.getError().message();
+  return buffer ? std::move(*buffer) : nullptr;
+}
+
+static OwningOpRef<ModuleOp> import(StringRef path, const ImportOptions &options, MLIRContext &context, int &exitCode) {
   auto loc = UnknownLoc::get(&context);
-  auto buffer = path == "-" ? llvm::MemoryBuffer::getSTDIN() : llvm::MemoryBuffer::getFile(path, false, false);
+  std::string why;
+  std::unique_ptr<llvm::MemoryBuffer> buffer = readFile(path, why);
   if (!buffer) {
-    emitError(loc) << "[T0001] cannot read '" << path << "': " << buffer.getError().message();
+    emitError(loc) << "[T0001] cannot read '" << path << "': " << why;
     exitCode = 3;
     return {};
   }
-  exitCode = 1;
-  if ((*buffer)->getBufferSize() > INT32_MAX) {
-    emitError(loc) << "[T0401] the file is larger than 2 GiB; keep the weights in external data";
-    exitCode = 4;
+  if (buffer->getBufferSize() > INT32_MAX) {
+    emitError(loc) << "[T0401] the file is larger than 2 GiB, where the format ends; keep the weights in external data";
     return {};
   }
   onnx::ModelProto model;
-  std::string why;
-  if (!parseModel((*buffer)->getBufferStart(), (*buffer)->getBufferSize(), model, why)) {
+  if (!parseModel(buffer->getBufferStart(), buffer->getBufferSize(), model, why)) {
     emitError(loc) << "[T0001] '" << path << "' is " << why;
     return {};
   }
-  buffer->reset();
-  OwningOpRef<ModuleOp> module = GraphImporter(model, path, options, context).run();
-  if (module)
-    exitCode = 0;
+  buffer.reset();
+  return GraphImporter(model, path, options, context).run();
+}
+
+OwningOpRef<ModuleOp> importOnnx(StringRef path, const ImportOptions &options, MLIRContext &context, int &exitCode) {
+  // A model that is only too large is a limit; one that is also wrong is wrong.
+  bool isWrong = false;
+  ScopedDiagnosticHandler watch(&context, [&](Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
+      isWrong |= !StringRef(diagnostic.str()).starts_with("[T04");
+    return failure(); // others print it
+  });
+  exitCode = 0;
+  OwningOpRef<ModuleOp> module = import(path, options, context, exitCode);
+  if (!module && exitCode == 0)
+    exitCode = isWrong ? 1 : 4;
   return module;
 }
 

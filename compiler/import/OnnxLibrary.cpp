@@ -10,29 +10,57 @@
 
 namespace tegula {
 
-bool parseModel(const char *data, size_t size, onnx::ModelProto &model, std::string &why) {
-  google::protobuf::LogSilencer silence; // the message below says it
-  google::protobuf::io::CodedInputStream stream(reinterpret_cast<const uint8_t *>(data), (int)size);
-  stream.SetTotalBytesLimit(INT32_MAX);
-  stream.SetRecursionLimit(200);
-  if (size == 0 || !model.ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage() || !model.has_graph()) {
-    why = "not an ONNX model: the file is truncated or of another kind";
-    return false;
+/// Messages inside messages. A graph in a node of a graph takes three.
+static constexpr int kMaxMessageDepth = 200;
+
+/// Runs `body`; what the library throws becomes `why` and false.
+template <typename Body> static bool guarded(std::string &why, Body body) {
+  try {
+    return body();
+  } catch (const std::bad_alloc &) {
+    why = "not enough memory";
+  } catch (const std::exception &error) {
+    why = error.what();
+  } catch (...) {
+    why = "unknown failure of ONNX's library";
   }
-  return true;
+  return false;
 }
 
-void inferShapes(onnx::ModelProto &model) {
-  try {
-    onnx::ShapeInferenceOptions options(/*check_type=*/false, /*strict_mode=*/0, /*data_prop=*/true);
-    onnx::shape_inference::InferShapes(model, onnx::OpSchemaRegistry::Instance(), options);
-  } catch (const std::exception &) {
+/// The library's messages start with the kind of exception and hold its source's lines; users need neither.
+static void trim(std::string &why) {
+  if (why.rfind("[", 0) == 0 && why.find("] ") != std::string::npos)
+    why.erase(0, why.find("] ") + 2);
+  why.erase(std::min(why.find('\n'), why.size()));
+  while (!why.empty() && (why.back() == '.' || why.back() == ' '))
+    why.pop_back();
+}
+
+bool parseModel(const char *data, size_t size, onnx::ModelProto &model, std::string &why) {
+  google::protobuf::LogSilencer silence; // the message below says it
+  bool isParsed = guarded(why, [&] {
+    google::protobuf::io::CodedInputStream stream(reinterpret_cast<const uint8_t *>(data), (int)size);
+    stream.SetTotalBytesLimit(INT32_MAX);
+    stream.SetRecursionLimit(kMaxMessageDepth);
+    return size != 0 && model.ParseFromCodedStream(&stream) && stream.ConsumedEntireMessage();
+  });
+  if (!isParsed) {
+    why = why.empty() ? "not an ONNX model: the file is truncated or of another kind" : "not readable: " + why;
+    return false;
   }
+  if (!model.has_graph())
+    why = "not an ONNX model: it has no graph";
+  return model.has_graph();
 }
 
 static const onnx::OpSchema *schemaOf(const onnx::NodeProto &node, int opset) {
-  std::string domain = node.domain() == "ai.onnx" ? "" : node.domain();
-  return onnx::OpSchemaRegistry::Schema(node.op_type(), opset, domain);
+  const onnx::OpSchema *schema = nullptr;
+  std::string ignored;
+  guarded(ignored, [&] {
+    schema = onnx::OpSchemaRegistry::Schema(node.op_type(), opset, node.domain() == "ai.onnx" ? "" : node.domain());
+    return true;
+  });
+  return schema;
 }
 
 bool hasSchema(const onnx::NodeProto &node, int opset) { return schemaOf(node, opset) != nullptr; }
@@ -46,13 +74,22 @@ bool checkNode(const onnx::NodeProto &node, int opset, std::string &why) {
           std::to_string(schema->since_version());
     return false;
   }
-  try {
+  bool isGood = guarded(why, [&] {
     schema->Verify(node);
-  } catch (const std::exception &error) {
-    why = error.what();
-    return false;
-  }
-  return true;
+    return true;
+  });
+  if (!isGood)
+    trim(why);
+  return isGood;
+}
+
+void inferShapes(onnx::ModelProto &model) {
+  std::string ignored;
+  guarded(ignored, [&] {
+    onnx::ShapeInferenceOptions options(/*check_type=*/false, /*strict_mode=*/0, /*data_prop=*/true);
+    onnx::shape_inference::InferShapes(model, onnx::OpSchemaRegistry::Instance(), options);
+    return true;
+  });
 }
 
 std::optional<onnx::FunctionProto> functionBody(const onnx::NodeProto &node, int opset,
@@ -60,18 +97,20 @@ std::optional<onnx::FunctionProto> functionBody(const onnx::NodeProto &node, int
   const onnx::OpSchema *schema = schemaOf(node, opset);
   if (!schema)
     return std::nullopt;
-  try {
+  onnx::FunctionProto function;
+  std::string ignored;
+  bool isBuilt = guarded(ignored, [&] {
     if (schema->HasContextDependentFunction()) {
       onnx::FunctionBodyBuildContextImpl context(node, inputTypes);
-      onnx::FunctionProto function;
       if (schema->BuildContextDependentFunction(context, function))
-        return function;
+        return true;
     }
-    if (const onnx::FunctionProto *function = schema->GetFunction())
-      return *function;
-  } catch (const std::exception &) {
-  }
-  return std::nullopt;
+    const onnx::FunctionProto *fixed = schema->GetFunction();
+    if (fixed)
+      function = *fixed;
+    return fixed != nullptr;
+  });
+  return isBuilt ? std::optional<onnx::FunctionProto>(std::move(function)) : std::nullopt;
 }
 
 } // namespace tegula

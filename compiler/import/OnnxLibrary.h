@@ -17,15 +17,19 @@ namespace tegula {
 /// Largest opset of ai.onnx that the library and the rows know.
 constexpr int kLatestOpset = 28;
 
+/// Largest ir_version that the library knows.
+constexpr int kLatestIrVersion = onnx::IR_VERSION;
+
 /// Parses a model. Returns false with a message when the bytes are not one.
 bool parseModel(const char *data, size_t size, onnx::ModelProto &model, std::string &why);
-
-/// Runs shape inference with data propagation, in place. Failures are ignored: what is not inferred stays unknown.
-void inferShapes(onnx::ModelProto &model);
 
 /// Checks a node's inputs, outputs and attributes against the schema of its operator at `opset`. Returns false with a
 /// message; an operator without schema passes.
 bool checkNode(const onnx::NodeProto &node, int opset, std::string &why);
+
+/// Runs the standard's shape inference over the model, functions included; what it finds goes to value_info and
+/// outputs. It expands functions without bounds: checkModel comes before it. What it cannot infer stays unknown.
+void inferShapes(onnx::ModelProto &model);
 
 /// Whether the standard knows the operator in this domain and opset.
 bool hasSchema(const onnx::NodeProto &node, int opset);

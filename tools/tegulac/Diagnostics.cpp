@@ -6,6 +6,7 @@
 #include "mlir/IR/Location.h"
 #include "mlir/IR/MLIRContext.h"
 #include "tegula/dialects/tgl/NodeName.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -13,16 +14,41 @@ using namespace mlir;
 
 namespace tegula {
 
-/// File line of the importer's location (node index + 1); 0 when there is none.
-static unsigned lineOf(Location loc) {
-  unsigned line = 0;
+namespace {
+/// What the importer's locations say of a node besides its name.
+struct Place {
+  StringRef op;
+  unsigned index = 0;
+};
+} // namespace
+
+/// The first node that a location carries; nullopt when it is of something else, as an input or a tensor.
+static std::optional<Place> placeOf(Location loc) {
+  std::optional<Place> place;
   loc->walk([&](Location part) {
-    if (auto place = dyn_cast<FileLineColLoc>(part); place && !line)
-      line = place.getLine();
-    return WalkResult::advance();
+    auto fused = dyn_cast<FusedLoc>(part);
+    auto op = fused ? dyn_cast_or_null<StringAttr>(fused.getMetadata()) : StringAttr();
+    if (!op || fused.getLocations().size() != 1)
+      return WalkResult::advance();
+    if (auto line = dyn_cast<FileLineColLoc>(fused.getLocations().front()))
+      place = Place{op.getValue(), line.getLine() - 1};
+    return place ? WalkResult::interrupt() : WalkResult::advance();
   });
-  return line;
+  return place;
 }
+
+/// Names come from the model: control characters would steer the terminal, and one may be as long as the file.
+static std::string shown(StringRef text, size_t longest) {
+  std::string result;
+  for (char c : text.take_front(longest)) {
+    if ((unsigned char)c >= 0x20 && c != 0x7f)
+      result += c;
+    else
+      result += llvm::formatv("\\x{0:x-2}", (unsigned char)c);
+  }
+  return llvm::json::fixUTF8(text.size() > longest ? result + "..." : result);
+}
+static constexpr size_t kLongestName = 200, kLongestText = 1000;
 
 /// "[T0101] text" -> code and text.
 static std::pair<std::string, std::string> splitCode(StringRef text) {
@@ -46,13 +72,13 @@ void DiagnosticPrinter::print(Diagnostic &diagnostic) {
     return;
   errorCount += isError;
   auto [code, text] = splitCode(diagnostic.str());
-  std::string node = nodeNameOf(diagnostic.getLocation());
-  SmallVector<NodeRef> nodes = nodesOf(diagnostic.getLocation());
-  StringRef op = nodes.empty() ? "" : nodes.front().op;
-  unsigned line = lineOf(diagnostic.getLocation());
+  text = shown(text, kLongestText);
+  std::optional<Place> place = placeOf(diagnostic.getLocation());
+  std::string node = place ? shown(nodeNameOf(diagnostic.getLocation()), kLongestName) : "";
+  std::string op = place ? shown(place->op, kLongestName) : "";
   std::vector<std::string> notes, helps;
   for (Diagnostic &note : diagnostic.getNotes()) {
-    std::string words = note.str();
+    std::string words = shown(note.str(), kLongestText);
     if (StringRef(words).starts_with("help: "))
       helps.push_back(words.substr(6));
     else if (!StringRef(words).starts_with("see current operation"))
@@ -60,26 +86,23 @@ void DiagnosticPrinter::print(Diagnostic &diagnostic) {
   }
   const char *severity = isError ? "error" : "warning";
   if (isJson) {
-    llvm::json::Object record{{"file", file},
+    llvm::json::Object record{{"file", llvm::json::fixUTF8(file)},
                               {"node", node},
-                              {"op", op},
                               {"code", code},
                               {"severity", severity},
                               {"message", text},
                               {"notes", llvm::json::Array(notes)},
                               {"help", llvm::json::Array(helps)}};
-    if (line)
-      record["index"] = (int64_t)line - 1;
+    if (place) {
+      record["index"] = (int64_t)place->index;
+      record["op"] = op;
+    }
     llvm::errs() << llvm::json::Value(std::move(record)) << "\n";
     return;
   }
   llvm::errs() << file << ": ";
-  if (!node.empty()) {
-    llvm::errs() << "node '" << node << "'";
-    if (line)
-      llvm::errs() << " (#" << line - 1 << (op.empty() ? "" : ", ") << op << ")";
-    llvm::errs() << ": ";
-  }
+  if (place)
+    llvm::errs() << "node '" << node << "' (#" << place->index << ", " << op << "): ";
   llvm::errs() << severity;
   if (!code.empty())
     llvm::errs() << "[" << code << "]";
