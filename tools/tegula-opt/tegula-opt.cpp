@@ -4,12 +4,15 @@
 #include "tegula/compiler/Plugins.h"
 
 #include "mlir/InitAllPasses.h"
+#include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "llvm/Support/CommandLine.h"
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   tegula::registerDialects(registry);
+  // As in upstream's tool: gpu-module-to-binary translates to LLVM IR.
+  mlir::registerAllGPUToLLVMIRTranslations(registry);
   mlir::registerAllPasses();
   tegula::registerPasses();
   // Upstream's main has --load-pass-plugin and --load-dialect-plugin; this one takes what a plugin has.
