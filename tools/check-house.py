@@ -165,7 +165,7 @@ def constraints():
     for path, line, name, record in ops():
         folder = os.path.dirname(path)
         checks = "\n".join(text(file) for file in sources(".cpp", ".td", under=folder + "/"))
-        tests = "\n".join(text(file) for file in sources("-invalid.mlir", under=f"test/{folder}/"))
+        tests = "\n".join(text(file) for file in sources(".mlir", under=f"test/{folder}/"))
         tags = sorted(set(re.findall(r"^\s*\((C\d+)\)", record, re.M)))
         stated.update(f"{name} {tag}" for tag in tags)
         for tag in tags:

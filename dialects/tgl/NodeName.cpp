@@ -41,6 +41,9 @@ SmallVector<NodeRef> nodesOf(Location loc) {
       stack.push_back(call.getCallee());
     }
   }
+  // Where nodes are named, the tensors that went into them are not.
+  if (llvm::any_of(nodes, [](const NodeRef &node) { return !node.op.empty(); }))
+    llvm::erase_if(nodes, [](const NodeRef &node) { return node.op.empty(); });
   return nodes;
 }
 

@@ -18,7 +18,7 @@ struct NodeRef {
   bool operator==(const NodeRef &other) const { return name == other.name && op == other.op; }
 };
 
-/// Every node that a location carries, in order of appearance.
+/// Every node that a location carries, in order of appearance; tensors where it carries no node.
 llvm::SmallVector<NodeRef> nodesOf(mlir::Location loc);
 
 /// The location of a node: `file` is a place in the model's file. Nothing else makes such locations.
