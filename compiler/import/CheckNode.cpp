@@ -144,7 +144,8 @@ static LogicalResult checkIndices(Node &node) {
 
 LogicalResult checkStandardNode(Node &node) {
   std::string why;
-  if (!checkNode(node.proto, node.opset, why))
+  if (!checkNode(node.proto, node.opset, why) ||
+      !checkTypes(node.proto, node.opset, node.importer.inputTypes(node), why))
     return node.refuse("T0201", why);
   for (const onnx::AttributeProto &attribute : node.proto.attribute())
     if (failed(checkWords(node, attribute)) || failed(checkBounds(node, attribute)))

@@ -342,7 +342,9 @@ OwningOpRef<ModuleOp> GraphImporter::run() {
   ok &= importInitializers(model.graph(), b);
   std::vector<onnx::ValueInfoProto> outputs(model.graph().output().begin(), model.graph().output().end());
   forgetDeclarations();
-  inferShapes(model);
+  // What it tells is how unknown extents depend on each other.
+  if (llvm::any_of(function.getArgumentTypes(), [](Type type) { return !cast<ShapedType>(type).hasStaticShape(); }))
+    inferShapes(model);
   collectSymbols();
   for (auto [output, asDeclared] : llvm::zip(*model.mutable_graph()->mutable_output(), outputs))
     output = asDeclared;

@@ -34,10 +34,11 @@ public:
   static std::string elementTypeName(int32_t dataType);
   /// Imports the body of a branch in place; returns its outputs.
   llvm::FailureOr<Values> inlineGraph(const onnx::GraphProto &graph, mlir::OpBuilder &b, llvm::StringRef prefix);
+  /// The types of a node's inputs as the standard writes them; not set where there is none.
+  std::vector<onnx::TypeProto> inputTypes(const Node &node);
   llvm::StringRef modelPath() const { return path; }
   int opsetOf(llvm::StringRef domain) const;
   /// The types of a node's inputs as ONNX's library wants them.
-  std::vector<onnx::TypeProto> inputTypes(const Node &node);
 
   mlir::MLIRContext &context;
 

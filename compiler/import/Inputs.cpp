@@ -5,6 +5,7 @@
 #include "tegula/dialects/tgl/Tgl.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
@@ -115,7 +116,7 @@ bool GraphImporter::importInputs(OwningOpRef<ModuleOp> &module) {
     for (auto [axis, extent] : llvm::enumerate(type->getShape())) {
       if (!ShapedType::isDynamic(extent))
         shape->mutable_dim(axis)->set_dim_value(extent);
-      else if (!shape->dim(axis).has_dim_param() || shape->dim(axis).dim_param().empty())
+      else if (llvm::none_of(shape->dim(axis).dim_param(), llvm::isAlnum)) // none, or "?" for any
         shape->mutable_dim(axis)->set_dim_param(info.name() + "." + std::to_string(axis));
       symbols.push_back(shape->dim(axis).dim_param());
     }

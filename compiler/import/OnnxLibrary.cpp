@@ -7,6 +7,7 @@
 #include <onnx/defs/function.h>
 #include <onnx/defs/schema.h>
 #include <onnx/shape_inference/implementation.h>
+#include <unordered_map>
 
 namespace tegula {
 
@@ -76,6 +77,36 @@ bool checkNode(const onnx::NodeProto &node, int opset, std::string &why) {
   }
   bool isGood = guarded(why, [&] {
     schema->Verify(node);
+    return true;
+  });
+  if (!isGood)
+    trim(why);
+  return isGood;
+}
+
+/// The body of checkTypes; throws.
+static void infer(const onnx::OpSchema &schema, onnx::NodeProto &node, std::vector<onnx::TypeProto> &inputs) {
+  std::unordered_map<std::string, onnx::TypeProto *> types;
+  for (int i = 0; i < node.input_size() && i < (int)inputs.size(); ++i)
+    if (!node.input(i).empty() && inputs[i].value_case() != onnx::TypeProto::VALUE_NOT_SET)
+      types[node.input(i)] = &inputs[i];
+  onnx::ShapeInferenceOptions options(/*check_type=*/true, /*strict_mode=*/1, /*data_prop=*/false);
+  onnx::shape_inference::InferenceContextImpl context(node, types, {}, {}, options, nullptr);
+  if (schema.has_type_and_shape_inference_function())
+    schema.GetTypeAndShapeInferenceFunction()(context);
+  schema.CheckInputOutputType(context);
+}
+
+bool checkTypes(const onnx::NodeProto &node, int opset, std::vector<onnx::TypeProto> inputTypes, std::string &why) {
+  const onnx::OpSchema *schema = schemaOf(node, opset);
+  for (const onnx::AttributeProto &attribute : node.attribute())
+    if (attribute.has_g() || attribute.graphs_size() > 0 || attribute.has_t())
+      return true;
+  if (!schema)
+    return true;
+  onnx::NodeProto copy = node; // the library's context can change it
+  bool isGood = guarded(why, [&] {
+    infer(*schema, copy, inputTypes);
     return true;
   });
   if (!isGood)

@@ -27,6 +27,11 @@ bool parseModel(const char *data, size_t size, onnx::ModelProto &model, std::str
 /// message; an operator without schema passes.
 bool checkNode(const onnx::NodeProto &node, int opset, std::string &why);
 
+/// Runs the standard's type and shape inference on one node, given the types of its inputs (not set where there is
+/// none). Returns false with a message when the standard forbids the node. A node without schema, or with graphs or
+/// tensors in attributes, passes.
+bool checkTypes(const onnx::NodeProto &node, int opset, std::vector<onnx::TypeProto> inputTypes, std::string &why);
+
 /// Runs the standard's shape inference over the model, functions included; what it finds goes to value_info and
 /// outputs. It expands functions without bounds: checkModel comes before it. What it cannot infer stays unknown.
 void inferShapes(onnx::ModelProto &model);

@@ -35,7 +35,7 @@ static Grid constantGrid(Node &n, const Request &request, ArrayRef<int64_t> axes
     if (request.scales) {
       grid.scales[axis] = (*request.scales)[i];
       if (!isDynamic(from[axis]))
-        grid.shape[axis] = (int64_t)std::floor(from[axis] * (double)(float)grid.scales[axis]);
+        grid.shape[axis] = (int64_t)std::floor(std::min(from[axis] * (double)(float)grid.scales[axis], 0x1p40));
     } else {
       grid.scales[axis] = isDynamic(from[axis]) ? 0 : (double)(*request.sizes)[i] / from[axis];
       grid.shape[axis] = (*request.sizes)[i];
@@ -97,6 +97,14 @@ static FailureOr<SmallVector<double>> regionOf(Node &n, StringRef coordinate, Ar
   return roi;
 }
 
+/// Bounds what a shape computed from scales may hold.
+static LogicalResult checkGrid(Node &n, const Grid &grid) {
+  for (auto [from, to] : llvm::zip(n.shapeOf(n.in(0)), grid.shape))
+    if (!isDynamic(to) && !isDynamic(from) && from > 0 && (to < 1 || to > (int64_t(1) << 36)))
+      return n.refuse("T0202", "an axis of " + Twine(from) + " elements would be resized to " + Twine(to));
+  return success();
+}
+
 static LogicalResult checkLengths(Node &n, const Request &request, size_t axes) {
   auto fits = [&](Value vector) { return !vector || (n.rankOf(vector) == 1 && n.shapeOf(vector)[0] == (int64_t)axes); };
   if ((request.scales && request.scales->size() != axes) || (request.sizes && request.sizes->size() != axes) ||
@@ -130,6 +138,8 @@ static FailureOr<Values> makeResize(Node &n, const Request &request) {
   Grid grid{SmallVector<double>(rank, 1.0), Ints(n.shapeOf(x))};
   if (isConstant)
     grid = constantGrid(n, request, axes, policy);
+  if (failed(checkGrid(n, grid)))
+    return failure();
   Value extents, factors;
   if (!isConstant || llvm::is_contained(grid.scales, 0.0))
     std::tie(extents, factors) = runtimeGrid(n, request, axes, policy);
@@ -157,6 +167,8 @@ static FailureOr<Values> resize(Node &n) {
   Value scales = n.in(n.opset < 11 ? 1 : 2), sizes = n.opset < 11 ? Value() : n.in(3);
   // An empty vector stands for an absent one.
   auto isGiven = [&](Value vector) { return vector && n.rankOf(vector) == 1 && n.shapeOf(vector)[0] != 0; };
+  if (isGiven(sizes) && isGiven(scales))
+    return n.refuse("T0201", "both scales and sizes are given; expected one of them");
   if (isGiven(sizes)) {
     request.sizes = n.constInts(sizes);
     request.runtimeSizes = sizes;

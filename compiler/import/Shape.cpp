@@ -109,6 +109,8 @@ static FailureOr<Values> reshapeOp(Node &n) {
     if (extent >= 0)
       known *= extent;
   }
+  if (n.rankOf(target) != 1)
+    return n.refuse("T0202", "the target shape must be a vector");
   auto type = n.typeOf(x);
   std::optional<Ints> inferred = n.inferredShape(0);
   bool othersKnown = llvm::count_if(shape, [](int64_t e) { return ShapedType::isDynamic(e); }) == 0;
@@ -288,6 +290,10 @@ static FailureOr<Values> transposeOp(Node &n) {
   Ints perm = llvm::to_vector(llvm::reverse(llvm::seq<int64_t>(0, rank)));
   if (auto given = n.getInts("perm"))
     perm = *given;
+  Ints sorted(perm);
+  llvm::sort(sorted);
+  if (!llvm::equal(sorted, llvm::seq<int64_t>(0, rank)))
+    return n.refuse("T0202", "perm is no permutation of the " + Twine(rank) + " axes");
   Value y = n.transpose(n.in(0), perm);
   return one(y);
 }
@@ -334,10 +340,14 @@ static FailureOr<Values> expand(Node &n) {
 
 static FailureOr<Values> tile(Node &n) {
   Value x = n.in(0);
+  if (n.rankOf(n.in(1)) != 1 || (n.shapeOf(n.in(1))[0] != n.rankOf(x) && !ShapedType::isDynamic(n.shapeOf(n.in(1))[0])))
+    return n.refuse("T0202", "repeats needs one number for each of the " + Twine(n.rankOf(x)) + " axes");
   std::optional<Ints> repeats = n.partialInts(n.in(1));
   Ints shape;
   for (auto [axis, extent] : llvm::enumerate(n.shapeOf(x))) {
     int64_t count = repeats && axis < repeats->size() ? (*repeats)[axis] : ShapedType::kDynamic;
+    if (count < 0 && !ShapedType::isDynamic(count))
+      return n.refuse("T0201", "repeats holds " + Twine(count) + "; expected numbers from 0");
     shape.push_back(ShapedType::isDynamic(count) || ShapedType::isDynamic(extent) ? ShapedType::kDynamic
                                                                                   : count * extent);
   }
@@ -434,7 +444,11 @@ static FailureOr<Values> slice(Node &n) {
     axes = n.has(3) ? n.constInts(n.in(3)) : std::nullopt;
     steps = n.has(4) ? n.constInts(n.in(4)) : std::nullopt;
   }
-  size_t count = starts ? starts->size() : n.shapeOf(n.in(1))[0];
+  if (!starts && (n.opset < 10 || n.rankOf(n.in(1)) != 1))
+    return n.refuse("T0201", "starts is missing or no vector");
+  int64_t count = starts ? (int64_t)starts->size() : n.shapeOf(n.in(1))[0];
+  if (!axes && (ShapedType::isDynamic(count) || count > rank))
+    return n.refuse("T0102", "the number of sliced axes is not known, or larger than " + Twine(rank));
   if (!axes)
     axes = llvm::to_vector(llvm::seq<int64_t>(0, count));
   for (int64_t &value : *axes) {
@@ -443,6 +457,9 @@ static FailureOr<Values> slice(Node &n) {
       return failure();
     value = *axis;
   }
+  for (size_t i = 0; i < axes->size(); ++i)
+    if (llvm::is_contained(ArrayRef(*axes).drop_front(i + 1), (*axes)[i]))
+      return n.refuse("T0201", "axis " + Twine((*axes)[i]) + " is named twice");
   bool isStatic = starts && ends && (steps || !n.has(4));
   for (int64_t axis : *axes)
     isStatic &= !ShapedType::isDynamic(n.shapeOf(x)[axis]);
@@ -566,10 +583,17 @@ static FailureOr<Values> range(Node &n) {
   auto start = n.constInts(n.in(0)), limit = n.constInts(n.in(1)), delta = n.constInts(n.in(2));
   auto f0 = n.constFloats(n.in(0)), f1 = n.constFloats(n.in(1)), f2 = n.constFloats(n.in(2));
   int64_t count = ShapedType::kDynamic;
-  if (start && limit && delta && (*delta)[0] != 0)
-    count = std::max<int64_t>(0, (int64_t)std::ceil(((double)(*limit)[0] - (*start)[0]) / (double)(*delta)[0]));
-  else if (f0 && f1 && f2 && (*f2)[0] != 0)
-    count = std::max<int64_t>(0, (int64_t)std::ceil(((*f1)[0] - (*f0)[0]) / (*f2)[0]));
+  if ((delta && (*delta)[0] == 0) || (f2 && (*f2)[0] == 0))
+    return n.refuse("T0201", "delta is 0");
+  double length = NAN;
+  if (start && limit && delta)
+    length = ((double)(*limit)[0] - (double)(*start)[0]) / (double)(*delta)[0];
+  else if (f0 && f1 && f2)
+    length = ((*f1)[0] - (*f0)[0]) / (*f2)[0];
+  if (length > 0x1p36)
+    return n.refuse("T0401", "the range has more than 2^36 elements");
+  if (!std::isnan(length))
+    count = std::max<int64_t>(0, (int64_t)std::ceil(std::max(length, -1.0)));
   else if (auto inferred = n.inferredShape(0); inferred && inferred->size() == 1)
     count = (*inferred)[0];
   SmallVector<Value> operands;

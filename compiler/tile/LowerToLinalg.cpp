@@ -13,6 +13,7 @@
 
 #include "tegula/compiler/tile/Passes.h"
 #include "tegula/dialects/nn/Nn.h"
+#include "tegula/dialects/tgl/Tgl.h"
 
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -129,6 +130,29 @@ static LogicalResult lowerBlock(Block &from, OpBuilder &builder, IRMapping &mapp
   return success(ok);
 }
 
+/// Ends the run unless inputs' extents of one symbol are equal: what follows reads memory as if they were.
+static void checkSymbols(func::FuncOp function, Block &block, OpBuilder &builder) {
+  auto source = function->getParentOfType<ModuleOp>()->getAttrOfType<DictionaryAttr>(tgl::kSource);
+  auto dims = source ? source.getAs<ArrayAttr>("dims") : ArrayAttr();
+  if (!dims || !function->hasAttr(tgl::kInputs) || dims.size() != block.getNumArguments())
+    return;
+  llvm::StringMap<Value> extents;
+  for (auto [argument, symbols] : llvm::zip(block.getArguments(), dims)) {
+    auto type = cast<RankedTensorType>(argument.getType());
+    nn::LoweringBuilder b(builder, argument.getLoc());
+    for (auto [axis, symbol] : llvm::enumerate(cast<ArrayAttr>(symbols))) {
+      StringRef name = cast<StringAttr>(symbol).getValue();
+      if ((int64_t)axis >= type.getRank() || !type.isDynamicDim(axis) || name.empty())
+        continue;
+      Value extent = b.dim(argument, axis);
+      auto [known, isNew] = extents.try_emplace(name, extent);
+      if (!isNew)
+        b.check(b.compare("ne", extent, known->second),
+                "the extent of axis " + Twine(axis) + " differs from others of dimension '" + name + "'");
+    }
+  }
+}
+
 namespace {
 struct LowerToLinalg : impl::LowerToLinalgBase<LowerToLinalg> {
   using LowerToLinalgBase::LowerToLinalgBase;
@@ -149,6 +173,7 @@ struct LowerToLinalg : impl::LowerToLinalgBase<LowerToLinalg> {
       mapping.map(argument, block->addArgument(nn::loweredType(argument.getType()), argument.getLoc()));
     OpBuilder builder(&getContext());
     builder.setInsertionPointToEnd(block);
+    checkSymbols(function, *block, builder);
     if (failed(lowerBlock(function.getBody().front(), builder, mapping))) {
       body.dropAllReferences();
       return signalPassFailure();

@@ -120,6 +120,7 @@ FailureOr<SmallVector<Value>> GatherOp::lower(LoweringBuilder &b, ValueRange ope
   for (int64_t i = 0; i < count; ++i)
     exprs.push_back(b.b.getAffineDimExpr(axis + i));
   Value extent = b.asValue(from[axis]);
+  b.checkIndices(indices, extent);
   return SmallVector<Value>{b.map(
       {indices}, {mapOf(b, shape.size(), exprs)}, shape, tensorType(x).getElementType(), [&](ArrayRef<Value> elements) {
         SmallVector<Value> source;
@@ -147,6 +148,7 @@ FailureOr<SmallVector<Value>> GatherElementsOp::lower(LoweringBuilder &b, ValueR
   Value x = operands[0], indices = operands[1];
   int64_t axis = getAxis(), rank = tensorType(x).getRank();
   Value extent = b.dim(x, axis);
+  b.checkIndices(indices, extent);
   return SmallVector<Value>{b.map({indices}, {b.b.getMultiDimIdentityMap(rank)}, b.extents(indices),
                                   tensorType(x).getElementType(), [&](ArrayRef<Value> elements) {
                                     SmallVector<Value> source;
@@ -184,6 +186,7 @@ FailureOr<SmallVector<Value>> GatherNdOp::lower(LoweringBuilder &b, ValueRange o
   Shape shape = b.extents(indices), from = b.extents(x);
   shape.pop_back();
   shape.append(from.begin() + batch + length, from.end());
+  b.checkIndices(indices, asValues(b, ArrayRef(from).slice(batch, length)));
   // One input per entry of the tuples.
   SmallVector<Value> inputs(length, indices);
   SmallVector<AffineMap> maps;
@@ -259,6 +262,7 @@ FailureOr<SmallVector<Value>> ScatterElementsOp::lower(LoweringBuilder &b, Value
   Type nnElement = getElementTypeOrSelf(getX());
   int64_t axis = getAxis();
   Value extent = b.dim(x, axis);
+  b.checkIndices(indices, extent);
   return b.loops(asValues(b, b.extents(indices)), x, [&](ArrayRef<Value> at, ValueRange carried) {
     SmallVector<Value> place(at);
     place[axis] = toPlace(b, b.extract(indices, at), extent);
@@ -312,6 +316,7 @@ FailureOr<SmallVector<Value>> ScatterNdOp::lower(LoweringBuilder &b, ValueRange 
   SmallVector<Value> extents = asValues(b, b.extents(updates)), limits = asValues(b, b.extents(x));
   if (isCopy)
     extents.truncate(outer);
+  b.checkIndices(indices, ArrayRef(limits).take_front(length));
   return b.loops(extents, x, [&](ArrayRef<Value> at, ValueRange carried) {
     SmallVector<Value> place, tuple(at.take_front(outer));
     for (int64_t i = 0; i < length; ++i) {
@@ -444,10 +449,14 @@ FailureOr<SmallVector<Value>> TopKOp::lower(LoweringBuilder &b, ValueRange opera
   Selection selection{b, x, axis, getLargest(), getElementTypeOrSelf(getX()).isUnsignedInteger()};
   Shape shape = b.extents(x);
   Value zero = b.index(0), extent = b.asValue(shape[axis]);
-  if (result.isDynamicDim(axis))
-    shape[axis] = b.clampIndex(b.toIndex(scalar(b, operands[1])), zero, extent);
-  else
+  if (result.isDynamicDim(axis)) {
+    Value wanted = b.toIndex(scalar(b, operands[1]));
+    b.check(b.logicalOr(b.compare("lt", wanted, zero), b.compare("gt", wanted, extent)),
+            "k is negative, or larger than the axis");
+    shape[axis] = b.clampIndex(wanted, zero, extent);
+  } else {
     shape[axis] = b.b.getIndexAttr(result.getDimSize(axis));
+  }
   Value values = b.empty(shape, type.getElementType()), places = b.empty(shape, b.b.getI64Type());
   SmallVector<Value> rows = asValues(b, shape);
   Value count = rows[axis];

@@ -116,6 +116,9 @@ FailureOr<SmallVector<Value>> MatMulOp::lower(LoweringBuilder &b, ValueRange ope
   shape.push_back(b.extent(operands[0], left.getRank() - 2));
   shape.push_back(b.extent(operands[1], right.getRank() - 1));
 
+  Value columns = b.dim(operands[0], left.getRank() - 1), rows = b.dim(operands[1], right.getRank() - 2);
+  if (columns != rows && (left.isDynamicDim(left.getRank() - 1) || right.isDynamicDim(right.getRank() - 2)))
+    b.check(b.compare("ne", columns, rows), "the left matrix has other columns than the right one has rows");
   unsigned first = batch->size();
   AffineExpr m = b.b.getAffineDimExpr(first), n = b.b.getAffineDimExpr(first + 1), k = b.b.getAffineDimExpr(first + 2);
   Exprs a = broadcastExprs(b, leftBatch, *batch), w = broadcastExprs(b, rightBatch, *batch);

@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
@@ -386,6 +387,28 @@ Value B::reshape(Value tensor, ArrayRef<OpFoldResult> shape) {
 void B::check(Value failed, const Twine &text) {
   Value holds = logicalNot(failed);
   cf::AssertOp::create(b, loc, holds, b.getStringAttr(text));
+}
+
+void B::checkIndices(Value indices, ArrayRef<Value> extents) {
+  auto type = llvm::cast<RankedTensorType>(indices.getType());
+  if (matchPattern(indices, m_Constant()) || extents.empty())
+    return;
+  int64_t rank = type.getRank();
+  Type i64 = b.getI64Type(), i8 = b.getI8Type();
+  SmallVector<Value> numbers;
+  for (Value extent : extents)
+    numbers.push_back(fromIndex(extent, i64));
+  Value limits = tensor::FromElementsOp::create(b, loc, RankedTensorType::get({(int64_t)numbers.size()}, i64), numbers);
+  AffineExpr which = extents.size() == 1 ? b.getAffineConstantExpr(0) : b.getAffineDimExpr(rank - 1);
+  SmallVector<AffineMap> maps{b.getMultiDimIdentityMap(rank), AffineMap::get(rank, 0, which, b.getContext()),
+                              AffineMap::get(rank, 0, b.getContext())};
+  SmallVector<utils::IteratorType> iterators(rank, utils::IteratorType::reduction);
+  Value anyWrong = generic({indices, limits}, fill(integer(i8, 0), {}), maps, iterators, [&](ArrayRef<Value> e) {
+    Value index = cast(e[0], i64), zero = integer(i64, 0);
+    Value isWrong = logicalOr(compare("lt", add(index, e[1]), zero), compare("ge", index, e[1]));
+    return Value(arith::OrIOp::create(b, loc, e[2], arith::ExtUIOp::create(b, loc, i8, isWrong)));
+  });
+  check(compare("ne", extract(anyWrong, {}), integer(i8, 0)), "an index is out of range");
 }
 
 } // namespace tegula::nn

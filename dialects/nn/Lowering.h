@@ -99,8 +99,12 @@ public:
   Shape broadcastExtents(mlir::ValueRange operands, llvm::ArrayRef<int64_t> result);
   /// Reshape to a static or dynamic shape.
   Value reshape(Value source, llvm::ArrayRef<mlir::OpFoldResult> shape);
-  /// Records a run-time error with `text` when `failed` holds (through `tegula_rt_error`).
+  /// Ends the run with an error of `text` when `failed` holds. Not inside the body of a linalg op.
   void check(Value failed, const llvm::Twine &text);
+  /// Ends the run with an error unless all of `indices` (a tensor of integers, negative ones counted from the end) are
+  /// places on an axis of extents[0], or, with several extents, entry k of the last axis on one of extents[k]. Constant
+  /// indices were checked by the importer.
+  void checkIndices(Value indices, llvm::ArrayRef<Value> extents);
 };
 
 } // namespace tegula::nn

@@ -127,6 +127,19 @@ void ReshapeOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRCon
   patterns.add<MergeReshapes>(context);
 }
 
+/// Ends the run unless `shape` holds as many elements as x.
+static void checkCount(LoweringBuilder &b, Value x, ArrayRef<OpFoldResult> shape) {
+  OpFoldResult have = b.b.getIndexAttr(1), wanted = have;
+  for (OpFoldResult extent : b.extents(x))
+    have = times(b, have, extent);
+  for (OpFoldResult extent : shape) {
+    wanted = times(b, wanted, extent);
+    if (!getConstantIntValue(extent))
+      b.check(b.compare("lt", b.asValue(extent), b.index(0)), "an extent is negative");
+  }
+  b.check(b.compare("ne", b.asValue(have), b.asValue(wanted)), "the shape does not hold the input's elements");
+}
+
 FailureOr<SmallVector<Value>> ReshapeOp::lower(LoweringBuilder &b, ValueRange operands) {
   RankedTensorType type = tensorType(getY());
   Value x = operands[0];
@@ -150,6 +163,8 @@ FailureOr<SmallVector<Value>> ReshapeOp::lower(LoweringBuilder &b, ValueRange op
         shape.push_back(arith::DivSIOp::create(b.b, b.loc, b.asValue(total), b.index(others)).getResult());
     }
   }
+  if (type.getNumDynamicDims() > 0)
+    checkCount(b, x, shape);
   return SmallVector<Value>{b.reshape(x, shape)};
 }
 
@@ -212,6 +227,14 @@ OpFoldResult ExpandOp::fold(FoldAdaptor adaptor) {
   return foldSmall(getOperation(), adaptor.getOperands());
 }
 
+/// An extent may be repeated when it is 1; else the wanted one is the same, or 1 (numpy broadcasting).
+static void checkExpansion(LoweringBuilder &b, Value extent, Value wanted) {
+  Value isOne = b.compare("eq", extent, b.index(1)), isSame = b.compare("eq", extent, wanted);
+  Value fits = b.logicalOr(b.logicalOr(isOne, isSame), b.compare("eq", wanted, b.index(1)));
+  Value isNegative = b.compare("lt", wanted, b.index(0));
+  b.check(b.logicalOr(isNegative, b.logicalNot(fits)), "extents do not broadcast, or one is negative");
+}
+
 FailureOr<SmallVector<Value>> ExpandOp::lower(LoweringBuilder &b, ValueRange operands) {
   Value x = operands[0];
   RankedTensorType from = tensorType(x), to = tensorType(getY());
@@ -225,6 +248,8 @@ FailureOr<SmallVector<Value>> ExpandOp::lower(LoweringBuilder &b, ValueRange ope
     OpFoldResult size =
         isKnown ? OpFoldResult(b.b.getIndexAttr(to.getDimSize(axis))) : OpFoldResult(element(b, operands[1], axis));
     mayRepeat[axis] = ShapedType::isDynamic(extent) && !(isKnown && to.getDimSize(axis) == 1);
+    if (ShapedType::isDynamic(extent) || !isKnown)
+      checkExpansion(b, axis < offset ? b.index(1) : b.dim(x, axis - offset), b.asValue(size));
     if (!isKnown && extent != 1 && !ShapedType::isDynamic(extent)) {
       size = b.b.getIndexAttr(extent);
     } else if (!isKnown && mayRepeat[axis]) { // the standard's Expand also takes 1 for "as it is"
@@ -307,6 +332,9 @@ FailureOr<SmallVector<Value>> ConcatOp::lower(LoweringBuilder &b, ValueRange ope
   Value y = b.empty(shape, tensorType(operands[0]).getElementType());
   Shape offsets(type.getRank(), zero), strides(type.getRank(), b.b.getIndexAttr(1));
   for (Value x : operands) {
+    for (int64_t i = 0; i < type.getRank(); ++i)
+      if (i != axis && x != operands[0] && (tensorType(x).isDynamicDim(i) || tensorType(operands[0]).isDynamicDim(i)))
+        b.check(b.compare("ne", b.dim(x, i), b.asValue(shape[i])), "the parts differ on axis " + Twine(i));
     if (tensorType(x).getDimSize(axis) == 0)
       continue; // a slice of nothing at the end would not be in bounds
     // Sizes come from x's own type, which the slice has to match.
@@ -550,8 +578,10 @@ FailureOr<SmallVector<Value>> TileOp::lower(LoweringBuilder &b, ValueRange opera
     bool isKnown = !ShapedType::isDynamic(extent) && !ShapedType::isDynamic(size) && extent != 0;
     if (!isKnown || size != extent) {
       group.push_back(shape.size());
-      shape.push_back(isKnown ? OpFoldResult(b.b.getIndexAttr(size / extent))
-                              : atLeastZero(b, element(b, operands[1], axis)));
+      Value repeats = isKnown ? Value() : element(b, operands[1], axis);
+      if (!isKnown)
+        b.check(b.compare("lt", repeats, b.index(0)), "repeats are negative");
+      shape.push_back(isKnown ? OpFoldResult(b.b.getIndexAttr(size / extent)) : atLeastZero(b, repeats));
     }
     group.push_back(shape.size());
     exprs.push_back(b.b.getAffineDimExpr(shape.size()));
@@ -613,13 +643,17 @@ FailureOr<SmallVector<Value>> RangeOp::lower(LoweringBuilder &b, ValueRange oper
   if (!result.isDynamicDim(0)) {
     count = b.b.getIndexAttr(result.getDimSize(0));
   } else if (isa<FloatType>(type)) {
+    b.check(b.compare("eq", delta, b.number(type, 0)), "delta is 0");
     Value steps = b.math<math::CeilOp>(b.div(b.sub(limit, start), delta));
     count = b.max(b.toIndex(b.cast(steps, b.b.getI64Type())), b.index(0));
   } else {
     Value step = b.toIndex(delta), zero = b.index(0);
+    b.check(b.compare("eq", step, zero), "delta is 0");
     step = b.select(b.compare("eq", step, zero), b.index(1), step); // 0 is not allowed; do not trap on it
     count = walkLength(b, b.toIndex(start), b.toIndex(limit), step);
   }
+  if (!getConstantIntValue(count)) // what the bytes of no memory could count
+    b.check(b.compare("gt", b.asValue(count), b.index(int64_t(1) << 36)), "the range has more than 2^36 elements");
   return SmallVector<Value>{b.generate({count}, type, [&](ArrayRef<Value> indices) {
     return b.add(start, b.mul(b.fromIndex(indices[0], type), delta));
   })};

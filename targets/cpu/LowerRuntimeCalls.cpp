@@ -69,6 +69,21 @@ struct LowerRuntimeCalls : impl::LowerRuntimeCallsBase<LowerRuntimeCalls> {
     if (call.getNumResults())
       call.getResult().replaceAllUsesWith(made.getResult());
     call.erase();
+    if (made.getNumResults())
+      leaveWithout(made);
+  }
+
+  /// Ends the run when there is no memory; the runtime has reported it.
+  void leaveWithout(LLVM::CallOp allocation) {
+    Location loc = allocation.getLoc();
+    Block *before = allocation->getBlock(), *after = before->splitBlock(allocation->getNextNode());
+    OpBuilder b(&getContext());
+    Block *leave = b.createBlock(after->getParent());
+    LLVM::ReturnOp::create(b, loc, ValueRange());
+    b.setInsertionPointToEnd(before);
+    Value null = LLVM::ZeroOp::create(b, loc, pointer);
+    Value isThere = LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ne, allocation.getResult(), null);
+    LLVM::CondBrOp::create(b, loc, isThere, after, leave);
   }
 
   /// Where a unit's argument comes from: its place in the record, or a constant (or nothing) that the thunk knows.

@@ -31,6 +31,8 @@ void addLoweringPasses(OpPassManager &pm) {
   function.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
   pm.addPass(createSCFToControlFlowPass());
+  // Once blocks can branch: a check leaves from inside loops and branches.
+  pm.addPass(createLowerChecks());
   ConvertVectorToLLVMPassOptions vectorOptions;
   vectorOptions.reassociateFPReductions = true;
   pm.addPass(createConvertVectorToLLVMPass(vectorOptions));

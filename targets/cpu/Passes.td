@@ -31,6 +31,15 @@ def LowerCopies : Pass<"tegula-lower-copies", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect"];
 }
 
+def LowerChecks : Pass<"tegula-lower-checks", "::mlir::ModuleOp"> {
+  let summary = "End the run where a check fails";
+  let description = [{
+    A `cf.assert` of the entry function becomes a branch that reports its text, with the node's name, through
+    `tegula_rt_error` and returns.
+  }];
+  let dependentDialects = ["::mlir::cf::ControlFlowDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect"];
+}
+
 def LowerVectors : Pass<"tegula-lower-vectors", "::mlir::func::FuncOp"> {
   let summary = "Lower transfers and approximate math functions by polynomials";
   let description = "Masked transfers become masked loads and stores; f32 exp, log, tanh, erf, sin, ... become polynomials.";

@@ -10,8 +10,12 @@
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/InitAllPasses.h"
+#include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/JSON.h"
+#include "llvm/Support/Signals.h"
+#include <cstring>
+#include <unistd.h>
 
 using namespace tegula;
 
@@ -22,8 +26,30 @@ static void printSupportedOps() {
   llvm::outs() << llvm::formatv("{0:2}", llvm::json::Value(std::move(rows))) << "\n";
 }
 
+/// The file that the handlers below speak of.
+static const char *handledFile = "tegulac";
+
+/// Memory ran out: nothing may be allocated here. Temporary files are removed.
+static void outOfMemory(void *, const char *, bool) {
+  llvm::sys::RunInterruptHandlers();
+  for (const char *words :
+       {handledFile, ": error[T0401]: out of memory; the model needs more than this process may have\n"})
+    (void)!write(STDERR_FILENO, words, strlen(words));
+  _exit(kLimitError);
+}
+
+/// LLVM gives up.
+static void fatalError(void *, const char *reason, bool) {
+  llvm::sys::RunInterruptHandlers();
+  for (const char *words : {handledFile, ": error: internal error: ", reason, "\n"})
+    (void)!write(STDERR_FILENO, words, strlen(words));
+  _exit(kInternalError);
+}
+
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
+  llvm::install_bad_alloc_error_handler(outOfMemory);
+  llvm::install_fatal_error_handler(fatalError);
   Request request;
   int exitCode = kOk;
   if (!parseFlags(argc, argv, request, exitCode))
@@ -32,6 +58,7 @@ int main(int argc, char **argv) {
     printSupportedOps();
     return kOk;
   }
+  handledFile = request.options.input.c_str();
   mlir::DialectRegistry registry;
   registerDialects(registry);
   if (!request.options.passes.empty()) {
