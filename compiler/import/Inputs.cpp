@@ -12,6 +12,11 @@ using namespace mlir;
 
 namespace tegula {
 
+/// The name of an unknown extent, empty when it has none. Some exporters call every one "?".
+static StringRef symbolOf(const onnx::TensorShapeProto::Dimension &dim) {
+  return llvm::any_of(dim.dim_param(), llvm::isAlnum) ? StringRef(dim.dim_param()) : StringRef();
+}
+
 FailureOr<RankedTensorType> GraphImporter::inputType(const onnx::ValueInfoProto &info) {
   Location loc = named(info.name());
   if (!info.type().has_tensor_type())
@@ -36,7 +41,7 @@ FailureOr<RankedTensorType> GraphImporter::inputType(const onnx::ValueInfoProto 
       // Some exporters write an unknown extent as -1.
       bool isKnown = dim.has_dim_value() && dim.dim_value() != -1;
       int64_t extent = isKnown ? dim.dim_value() : ShapedType::kDynamic;
-      if (auto fixed = dims.find(dim.dim_param()); dim.has_dim_param() && fixed != dims.end())
+      if (auto fixed = dims.find(symbolOf(dim)); fixed != dims.end())
         extent = fixed->second;
       if (isKnown && extent < 0)
         return emitError(loc) << "[T0201] input '" << info.name() << "' has the extent " << extent;
@@ -71,9 +76,9 @@ bool GraphImporter::bindShapes() {
     }
     for (auto [dim, extent] : llvm::zip(shape.dim(), given->second)) {
       areShapesAsDeclared &= !dim.has_dim_value() || dim.dim_value() == extent || dim.dim_value() < 0;
-      if (extent < 0 || dim.dim_param().empty())
+      if (extent < 0 || symbolOf(dim).empty())
         continue;
-      auto [known, isNew] = dims.try_emplace(dim.dim_param(), extent);
+      auto [known, isNew] = dims.try_emplace(symbolOf(dim), extent);
       if (isNew || known->second == extent)
         continue;
       emitError(named(info.name())) << "[T0202] dimension '" << dim.dim_param() << "' gets two extents, "
@@ -116,7 +121,7 @@ bool GraphImporter::importInputs(OwningOpRef<ModuleOp> &module) {
     for (auto [axis, extent] : llvm::enumerate(type->getShape())) {
       if (!ShapedType::isDynamic(extent))
         shape->mutable_dim(axis)->set_dim_value(extent);
-      else if (llvm::none_of(shape->dim(axis).dim_param(), llvm::isAlnum)) // none, or "?" for any
+      else if (symbolOf(shape->dim(axis)).empty())
         shape->mutable_dim(axis)->set_dim_param(info.name() + "." + std::to_string(axis));
       symbols.push_back(shape->dim(axis).dim_param());
     }
