@@ -144,13 +144,19 @@ static LogicalResult checkIndices(Node &node) {
 
 LogicalResult checkStandardNode(Node &node) {
   std::string why;
-  if (!checkNode(node.proto, node.opset, why) ||
-      !checkTypes(node.proto, node.opset, node.importer.inputTypes(node), why))
+  if (!checkNode(node.proto, node.opset, why))
     return node.refuse("T0201", why);
   for (const onnx::AttributeProto &attribute : node.proto.attribute())
     if (failed(checkWords(node, attribute)) || failed(checkBounds(node, attribute)))
       return failure();
   return success(succeeded(checkPads(node)) && succeeded(checkHiddenSize(node)) && succeeded(checkIndices(node)));
+}
+
+LogicalResult checkStandardTypes(Node &node) {
+  std::string why;
+  if (!checkTypes(node.proto, node.opset, node.importer.inputTypes(node), why))
+    return node.refuse("T0202", why);
+  return success();
 }
 
 LogicalResult checkResults(Node &node, const Values &results) {

@@ -218,7 +218,7 @@ bool GraphImporter::importNode(const onnx::NodeProto &proto, int index, OpBuilde
     return false;
   if (row && !local) {
     FailureOr<Values> built = row(node);
-    if (failed(built) || node.failedBefore)
+    if (failed(built) || node.failedBefore || (!isBodyOfStandard && failed(checkStandardTypes(node))))
       return false;
     results = *built;
   } else if (local) {
