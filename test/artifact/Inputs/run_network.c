@@ -13,7 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { runs = 20, users = 8, inputCount = NET_INPUT_0_BYTES / 4, outputCount = NET_OUTPUT_0_BYTES / 4 };
+#ifndef RUNS
+#define RUNS 20
+#endif
+enum { runs = RUNS, users = 8, inputCount = NET_INPUT_0_BYTES / 4, outputCount = NET_OUTPUT_0_BYTES / 4 };
 
 static float input[inputCount], expected[outputCount], raced[outputCount];
 static tegula_instance *shared;
