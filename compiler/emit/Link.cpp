@@ -3,10 +3,11 @@
 #include "tegula/compiler/emit/Link.h"
 
 #include "lld/Common/Driver.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Object/ArchiveWriter.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Path.h"
+#include "llvm/Support/StringSaver.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/TargetParser/Triple.h"
 
@@ -77,15 +78,18 @@ bool linkObjects(ArrayRef<std::string> objects, StringRef plain, StringRef outpu
   return ok;
 }
 
-bool writeArchiveFile(ArrayRef<std::string> objects, StringRef output, std::string &why) {
+bool writeArchiveFile(ArrayRef<std::string> objects, StringRef name, StringRef output, std::string &why) {
   std::vector<NewArchiveMember> members;
-  for (const std::string &object : objects) {
+  BumpPtrAllocator storage;
+  StringSaver names(storage);
+  for (auto [index, object] : enumerate(objects)) {
     Expected<NewArchiveMember> member = NewArchiveMember::getFile(object, /*Deterministic=*/true);
     if (!member) {
       why = toString(member.takeError());
       return false;
     }
-    member->MemberName = sys::path::filename(object);
+    // The objects are temporary files: their own names differ from run to run.
+    member->MemberName = names.save(name + "." + Twine(index) + ".o");
     members.push_back(std::move(*member));
   }
   if (Error error = writeArchive(output, members, SymtabWritingMode::NormalSymtab, object::Archive::K_GNU,

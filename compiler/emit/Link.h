@@ -15,8 +15,9 @@ namespace tegula {
 bool linkObjects(llvm::ArrayRef<std::string> objects, llvm::StringRef plain, llvm::StringRef output,
                  llvm::StringRef triple, bool relocatable, llvm::ArrayRef<std::string> needed, std::string &why);
 
-/// Writes a static archive with deterministic headers.
-bool writeArchiveFile(llvm::ArrayRef<std::string> objects, llvm::StringRef output, std::string &why);
+/// Writes a static archive with deterministic headers and members NAME.0.o, NAME.1.o and so on.
+bool writeArchiveFile(llvm::ArrayRef<std::string> objects, llvm::StringRef name, llvm::StringRef output,
+                      std::string &why);
 
 } // namespace tegula
 

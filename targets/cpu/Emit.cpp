@@ -274,7 +274,7 @@ int emitArtifact(ModuleOp module, const CompileOptions &options, std::string &wh
     }
   int code = ok ? 0 : 3;
   if (ok) {
-    ok = kind == "lib" ? writeArchiveFile(objects, output, why)
+    ok = kind == "lib" ? writeArchiveFile(objects, symbol, output, why)
                        : linkObjects(objects, objects[count], output, target.getTriple(), kind == "obj", needed, why);
     code = ok ? 0 : 6;
   }
