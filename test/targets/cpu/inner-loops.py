@@ -1,0 +1,71 @@
+# The hot loops of a whole network on each instruction set: the innermost loops with the most multiply-adds have vector
+# ones only, as many as a tile of registers holds, and leave the stack alone; nothing gathers. Objects are of the machine
+# that was asked for.
+# RUN: rm -rf %t && mkdir %t && cd %t && %python %s %tegulac %source/test/models
+import re
+import subprocess
+import sys
+
+import onnx
+
+tool = sys.argv[1]
+sys.path.insert(0, sys.argv[2])
+import networks  # noqa: E402
+
+# Flags; the ELF machine (e_machine); what a vector multiply-add is, and a scalar one; how many the tile needs at least.
+TARGETS = {
+    "avx2": (["--target=x86_64-linux-gnu", "-mcpu=x86-64-v3"], 62, r"vfmadd231ps\s.*%ymm\d+$", r"vfmadd\d+ss\s", 8),
+    "avx512": (["--target=x86_64-linux-gnu", "-mcpu=x86-64-v4"], 62, r"vfmadd231ps\s.*%zmm\d+$", r"vfmadd\d+ss\s", 8),
+    "neon": (["--target=aarch64-linux-gnu"], 183, r"fmla\s+v\d+\.4s, v\d+\.4s, v\d+\.(4s|s\[\d\])$", r"fmadd\s", 8),
+    "rvv": (["--target=riscv64-linux-gnu", "-mattr=+v"], 243, r"vfmacc\.v[fv]\s+v\d+, ", r"fmadd\.s\s", 8),
+    # No vectors without the extension V.
+    "riscv": (["--target=riscv64-linux-gnu"], 243, r"fmadd\.s\s", r"v(set|f|le)\w*[\s.]", 4),
+}
+GATHER = re.compile(r"\bvp?gather|\bvl[uo]xei\d|\bvlse\d+\.v|\bld1[wd]\s.*z\d+\.[sd], [us]xtw")
+STACK = re.compile(r"\(sp\)|\[sp\b|\(%rsp")
+BRANCH = re.compile(r"\s(?:j[a-z]+|b|b\.\w+|cbn?z|tbn?z|b[a-z]+)\s(?:.*[ \t,])?(\.L\w+)$")
+
+
+def innermost_loops(lines):
+    """The bodies of loops that hold no other loop: from a label to the last branch back to it."""
+    labels, loops = {}, {}
+    for number, line in enumerate(lines):
+        label = re.match(r"(\.L\w+):", line)
+        if label:
+            labels[label[1]] = number
+        branch = BRANCH.search(line)
+        if branch and branch[1] in labels:
+            loops[labels[branch[1]]] = number
+    for begin, end in loops.items():
+        if not any(begin < other <= end for other in loops):
+            yield lines[begin:end + 1]
+
+
+def clean(line):
+    return re.split(r"\s*(?:#|//|;)", line.rstrip())[0] if not line.startswith("\t.") else ""
+
+
+def count(pattern, lines):
+    return sum(bool(re.search(r"\s" + pattern, line)) for line in lines)
+
+
+onnx.save(networks.resnet(), "resnet.onnx")
+for name, (flags, machine, vector, scalar, least) in TARGETS.items():
+    for output in (f"{name}.s", f"{name}.o"):
+        subprocess.run([tool, "resnet.onnx", *flags, "-o", output], check=True)
+    with open(f"{name}.o", "rb") as file:
+        header = file.read(20)
+    assert header[:4] == b"\x7fELF" and header[4] == 2, header
+    assert int.from_bytes(header[16:18], "little") == 1, (name, "not relocatable", header)
+    assert int.from_bytes(header[18:20], "little") == machine, (name, machine, header)
+    with open(f"{name}.s", encoding="utf-8") as file:
+        lines = [clean(line) for line in file]
+    gathers = [line for line in lines if GATHER.search(line)]
+    assert not gathers, (name, gathers)
+    loops = sorted(innermost_loops(lines), key=lambda loop: count(vector, loop), reverse=True)
+    hot = [loop for loop in loops if count(vector, loop) >= least]
+    # The network has seven convolutions of three by three.
+    assert len(hot) >= 3, (name, [count(vector, loop) for loop in loops])
+    for loop in hot:
+        assert not count(scalar, loop), (name, "\n".join(loop))
+        assert name == "riscv" or not any(STACK.search(line) for line in loop), (name, "\n".join(loop))
