@@ -45,25 +45,21 @@ bool moveFile(StringRef temporary, StringRef path, std::string &why) {
   return true;
 }
 
-bool writeFile(StringRef path, std::string &why, function_ref<void(raw_pwrite_stream &)> write) {
-  if (path == "-") {
-    SmallString<0> buffer;
-    raw_svector_ostream stream(buffer);
-    write(stream);
-    outs() << buffer;
-    return true;
-  }
+/// Writes in one piece what is no plain file, and so cannot be replaced. An error left in the stream would end the
+/// program.
+static std::error_code writeInPlace(raw_fd_ostream &stream, function_ref<void(raw_pwrite_stream &)> write) {
+  SmallString<0> buffer;
+  raw_svector_ostream text(buffer);
+  write(text);
+  stream << buffer;
+  stream.flush();
+  std::error_code error = stream.error();
+  stream.clear_error();
+  return error;
+}
+
+static bool replaceFile(StringRef path, std::string &why, function_ref<void(raw_pwrite_stream &)> write) {
   std::error_code error;
-  if (sys::fs::exists(path) && !sys::fs::is_regular_file(path)) { // a device or pipe is written to, not replaced
-    raw_fd_ostream stream(path, error);
-    SmallString<0> buffer;
-    raw_svector_ostream text(buffer);
-    write(text);
-    stream << buffer;
-    if (error)
-      why = ("cannot write '" + path + "': " + error.message()).str();
-    return !error;
-  }
   std::string temporary = temporaryBeside(path, why);
   if (temporary.empty())
     return false;
@@ -83,6 +79,22 @@ bool writeFile(StringRef path, std::string &why, function_ref<void(raw_pwrite_st
   }
   (void)sys::fs::setPermissions(temporary, sys::fs::perms::all_read | sys::fs::perms::owner_write);
   return moveFile(temporary, path, why);
+}
+
+bool writeFile(StringRef path, std::string &why, function_ref<void(raw_pwrite_stream &)> write) {
+  std::error_code error;
+  if (path == "-") {
+    error = writeInPlace(outs(), write);
+  } else if (sys::fs::exists(path) && !sys::fs::is_regular_file(path)) { // a device or pipe
+    raw_fd_ostream stream(path, error);
+    if (!error)
+      error = writeInPlace(stream, write);
+  } else {
+    return replaceFile(path, why, write);
+  }
+  if (error)
+    why = ("cannot write '" + path + "': " + error.message()).str();
+  return !error;
 }
 
 bool writeText(mlir::ModuleOp module, StringRef path, std::string &why) {
