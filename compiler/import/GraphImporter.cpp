@@ -203,6 +203,31 @@ std::vector<onnx::TypeProto> GraphImporter::inputTypes(const Node &node) {
   return types;
 }
 
+static std::string operatorOf(const onnx::NodeProto &proto) {
+  return (proto.domain().empty() ? "" : proto.domain() + "::") + proto.op_type();
+}
+
+/// Runs a row. What ops say of their operands has no code; it gets one here, and the types of the node's inputs.
+static FailureOr<Values> build(RowBuilder row, Node &node) {
+  std::string text;
+  FailureOr<Values> results = failure();
+  {
+    ScopedDiagnosticHandler watch(node.loc.getContext(), [&](Diagnostic &diagnostic) {
+      std::string words = diagnostic.str();
+      bool isOwn = diagnostic.getSeverity() == DiagnosticSeverity::Error && diagnostic.getLocation() == node.loc &&
+                   !StringRef(words).starts_with("[T");
+      if (isOwn && text.empty())
+        text = words;
+      return success(isOwn);
+    });
+    results = row(node);
+  }
+  if (text.empty())
+    return results;
+  node.failedBefore = false; // by what is reported here
+  return node.refuse("T0202", text);
+}
+
 bool GraphImporter::importNode(const onnx::NodeProto &proto, int index, OpBuilder &b, StringRef prefix) {
   Location loc = locationOfNode(context, path, proto, index, prefix);
   int opset = opsetOf(proto.domain());
@@ -217,7 +242,7 @@ bool GraphImporter::importNode(const onnx::NodeProto &proto, int index, OpBuilde
   if (isStandard && !local && !isBodyOfStandard && failed(checkStandardNode(node)))
     return false;
   if (row && !local) {
-    FailureOr<Values> built = row(node);
+    FailureOr<Values> built = build(row, node);
     if (failed(built) || node.failedBefore || (!isBodyOfStandard && failed(checkStandardTypes(node))))
       return false;
     results = *built;
@@ -230,8 +255,7 @@ bool GraphImporter::importNode(const onnx::NodeProto &proto, int index, OpBuilde
   } else {
     std::optional<onnx::FunctionProto> body = functionBody(proto, opset, inputTypes(node));
     if (!body) {
-      std::string domain = proto.domain().empty() ? "" : proto.domain() + "::";
-      return succeeded(node.refuse("T0101", "operator " + domain + proto.op_type() + " is not supported",
+      return succeeded(node.refuse("T0101", "operator " + operatorOf(proto) + " is not supported",
                                    "tegulac --supported-ops lists those that are"));
     }
     llvm::SaveAndRestore trust(isBodyOfStandard, true);
@@ -270,10 +294,12 @@ bool GraphImporter::importNodes(const google::protobuf::RepeatedPtrField<onnx::N
     bool isSkipped = llvm::any_of(proto.input(), [&](const std::string &input) { return broken.contains(input); });
     if (!isSkipped && importNode(proto, index, b, prefix))
       continue;
-    if (isSkipped && !findRow(proto.op_type(), opsetOf(proto.domain())) && !localFunction(proto) &&
+    bool isStandard = proto.domain().empty() || proto.domain() == "ai.onnx";
+    bool hasRow = isStandard && findRow(proto.op_type(), opsetOf(proto.domain()));
+    if (isSkipped && !hasRow && !localFunction(proto) &&
         !hasSchema(proto, opsetOf(proto.domain())))
       emitError(locationOfNode(context, path, proto, index, prefix))
-          << "[T0101] operator " << proto.op_type() << " is not supported";
+          << "[T0101] operator " << operatorOf(proto) << " is not supported";
     ok = false;
     for (const std::string &output : proto.output())
       if (!output.empty())
