@@ -296,8 +296,7 @@ bool GraphImporter::importNodes(const google::protobuf::RepeatedPtrField<onnx::N
       continue;
     bool isStandard = proto.domain().empty() || proto.domain() == "ai.onnx";
     bool hasRow = isStandard && findRow(proto.op_type(), opsetOf(proto.domain()));
-    if (isSkipped && !hasRow && !localFunction(proto) &&
-        !hasSchema(proto, opsetOf(proto.domain())))
+    if (isSkipped && !hasRow && !localFunction(proto) && !hasSchema(proto, opsetOf(proto.domain())))
       emitError(locationOfNode(context, path, proto, index, prefix))
           << "[T0101] operator " << operatorOf(proto) << " is not supported";
     ok = false;
