@@ -10,7 +10,10 @@
 #include "tegula/compiler/import/Limits.h"
 #include "tegula/compiler/import/OnnxLibrary.h"
 
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/Sequence.h"
 #include "llvm/ADT/StringExtras.h"
+#include <cmath>
 
 using namespace mlir;
 
@@ -106,6 +109,54 @@ static LogicalResult checkPads(Node &node) {
   return success();
 }
 
+static LogicalResult checkPermutation(Node &node) {
+  std::optional<Ints> perm = node.proto.op_type() == "Transpose" ? node.getInts("perm") : std::nullopt;
+  if (!perm || !node.has(0))
+    return success();
+  int64_t rank = Node::rankOf(node.in(0));
+  Ints sorted = *perm;
+  llvm::sort(sorted);
+  if (!llvm::equal(sorted, llvm::seq<int64_t>(0, rank)))
+    return node.refuse("T0201", "attribute perm does not name each of the " + Twine(rank) + " axes once");
+  return success();
+}
+
+/// Inputs that the standard wants as vectors; axes among them must not repeat.
+static LogicalResult checkVectors(Node &node) {
+  StringRef op = node.proto.op_type();
+  bool hasAxes = op.starts_with("Reduce") || op == "Squeeze" || op == "Unsqueeze";
+  bool isVector = hasAxes || op == "Reshape" || op == "Expand" || op == "Tile";
+  if (!isVector || !node.has(1) || !node.has(0))
+    return success();
+  if (Node::rankOf(node.in(1)) > 1)
+    return node.refuse("T0202", "input 1 must be a vector, but has " + Twine(Node::rankOf(node.in(1))) + " axes");
+  std::optional<Ints> axes = hasAxes ? node.constInts(node.in(1)) : std::nullopt;
+  int64_t rank = Node::rankOf(node.in(0)) + (axes && op == "Unsqueeze" ? axes->size() : 0);
+  llvm::SmallDenseSet<int64_t> seen;
+  if (axes)
+    for (int64_t axis : *axes)
+      if (!seen.insert(axis < 0 ? axis + rank : axis).second)
+        return node.refuse("T0201", "axis " + Twine(axis) + " is named twice");
+  return success();
+}
+
+/// A constant range ends.
+static LogicalResult checkRange(Node &node) {
+  if (node.proto.op_type() != "Range")
+    return success();
+  for (size_t i = 0; i < 3; ++i) {
+    auto numbers = node.constFloats(node.in(i));
+    if (numbers && numbers->size() == 1 && !std::isfinite((*numbers)[0]))
+      return node.refuse("T0201", "input " + Twine(i) + " is not finite");
+    auto whole = node.constInts(node.in(i));
+    bool isZero =
+        (numbers && numbers->size() == 1 && (*numbers)[0] == 0) || (whole && whole->size() == 1 && !(*whole)[0]);
+    if (i == 2 && isZero)
+      return node.refuse("T0201", "input 2, the step, is 0");
+  }
+  return success();
+}
+
 /// Recurrence weights are [directions, gates * hidden_size, hidden_size].
 static LogicalResult checkHiddenSize(Node &node) {
   const onnx::AttributeProto *hidden = node.attribute("hidden_size");
@@ -144,19 +195,16 @@ static LogicalResult checkIndices(Node &node) {
 
 LogicalResult checkStandardNode(Node &node) {
   std::string why;
+  if (findRow(node.proto.op_type(), node.opset) && !hasSchema(node.proto, node.opset))
+    return node.refuse("T0101", "opset " + Twine(node.opset) + " of ai.onnx has no operator " + node.proto.op_type(),
+                       "convert the model to a newer opset, or correct opset_import");
   if (!checkNode(node.proto, node.opset, why))
     return node.refuse("T0201", why);
   for (const onnx::AttributeProto &attribute : node.proto.attribute())
     if (failed(checkWords(node, attribute)) || failed(checkBounds(node, attribute)))
       return failure();
-  return success(succeeded(checkPads(node)) && succeeded(checkHiddenSize(node)) && succeeded(checkIndices(node)));
-}
-
-LogicalResult checkStandardTypes(Node &node) {
-  std::string why;
-  if (!checkTypes(node.proto, node.opset, node.importer.inputTypes(node), why))
-    return node.refuse("T0202", why);
-  return success();
+  return success(succeeded(checkPads(node)) && succeeded(checkPermutation(node)) && succeeded(checkVectors(node)) &&
+                 succeeded(checkRange(node)) && succeeded(checkHiddenSize(node)) && succeeded(checkIndices(node)));
 }
 
 LogicalResult checkResults(Node &node, const Values &results) {

@@ -10,9 +10,6 @@ namespace tegula {
 /// bounds of numbers, constant indices. Reports; rows rely on all of it.
 llvm::LogicalResult checkStandardNode(Node &node);
 
-/// Checks the types of a node's inputs by the standard's own inference. After the row, whose messages say more.
-llvm::LogicalResult checkStandardTypes(Node &node);
-
 /// Refuses results that no memory holds, which a later product of extents could even wrap.
 llvm::LogicalResult checkResults(Node &node, const Values &results);
 

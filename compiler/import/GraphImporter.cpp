@@ -75,37 +75,6 @@ bool GraphImporter::importOpsets() {
   return true;
 }
 
-/// Extents of every tensor as text, from ONNX's inference: numbers, or symbols that say which unknown extents are
-/// equal.
-void GraphImporter::collectSymbols() {
-  auto record = [&](const onnx::ValueInfoProto &info) {
-    if (!info.type().has_tensor_type() || !info.type().tensor_type().has_shape())
-      return;
-    SmallVector<std::string> dims;
-    for (const auto &dim : info.type().tensor_type().shape().dim())
-      dims.push_back(dim.has_dim_value() ? std::to_string(dim.dim_value()) : dim.dim_param());
-    dimsOf[info.name()] = dims;
-  };
-  for (const onnx::ValueInfoProto &info : model.graph().value_info())
-    record(info);
-  for (const onnx::ValueInfoProto &info : model.graph().input())
-    record(info);
-  for (const onnx::ValueInfoProto &info : model.graph().output())
-    record(info);
-}
-
-std::optional<Ints> GraphImporter::inferredShape(StringRef tensor) const {
-  auto found = dimsOf.find(tensor);
-  if (found == dimsOf.end() || depth > 0)
-    return std::nullopt;
-  Ints shape;
-  for (const std::string &dim : found->second) {
-    int64_t extent;
-    shape.push_back(StringRef(dim).getAsInteger(10, extent) || extent < 0 ? ShapedType::kDynamic : extent);
-  }
-  return shape;
-}
-
 Value GraphImporter::lookup(StringRef name) const {
   for (const Scope &scope : llvm::reverse(scopes)) {
     auto found = scope.find(name);
@@ -182,27 +151,6 @@ bool GraphImporter::gatherInputs(const onnx::NodeProto &proto, Location loc, Val
   return true;
 }
 
-std::vector<onnx::TypeProto> GraphImporter::inputTypes(const Node &node) {
-  std::vector<onnx::TypeProto> types;
-  for (Value value : node.inputs) {
-    onnx::TypeProto proto;
-    if (value) {
-      auto type = Node::typeOf(value);
-      for (int32_t candidate = 1; candidate < 17; ++candidate)
-        if (elementType(candidate) == type.getElementType())
-          proto.mutable_tensor_type()->set_elem_type(candidate);
-      for (int64_t extent : type.getShape()) {
-        auto *dim = proto.mutable_tensor_type()->mutable_shape()->add_dim();
-        if (!ShapedType::isDynamic(extent))
-          dim->set_dim_value(extent);
-      }
-      proto.mutable_tensor_type()->mutable_shape();
-    }
-    types.push_back(proto);
-  }
-  return types;
-}
-
 static std::string operatorOf(const onnx::NodeProto &proto) {
   return (proto.domain().empty() ? "" : proto.domain() + "::") + proto.op_type();
 }
@@ -241,10 +189,14 @@ bool GraphImporter::importNode(const onnx::NodeProto &proto, int index, OpBuilde
   const onnx::FunctionProto *local = localFunction(proto);
   if (isStandard && !local && !isBodyOfStandard && failed(checkStandardNode(node)))
     return false;
+  // A row's own words come first: they say more than those of the standard's inference.
+  std::string forbidden = isStandard && !local ? inferNodeFacts(node) : "";
   if (row && !local) {
     FailureOr<Values> built = build(row, node);
-    if (failed(built) || node.failedBefore || (!isBodyOfStandard && failed(checkStandardTypes(node))))
+    if (failed(built) || node.failedBefore)
       return false;
+    if (!forbidden.empty())
+      return succeeded(node.refuse("T0202", forbidden));
     results = *built;
   } else if (local) {
     if (opset < 0)
@@ -252,8 +204,13 @@ bool GraphImporter::importNode(const onnx::NodeProto &proto, int index, OpBuilde
                                    "add it to opset_import"));
     if (!expandFunction(*local, node, cast<NameLoc>(loc).getName(), results))
       return false;
+  } else if (!forbidden.empty()) {
+    return succeeded(node.refuse("T0202", forbidden));
   } else {
-    std::optional<onnx::FunctionProto> body = functionBody(proto, opset, inputTypes(node));
+    std::vector<onnx::TypeProto> inputTypes;
+    for (Value value : node.inputs)
+      inputTypes.push_back(factsOf(value).type);
+    std::optional<onnx::FunctionProto> body = functionBody(proto, opset, inputTypes);
     if (!body) {
       return succeeded(node.refuse("T0101", "operator " + operatorOf(proto) + " is not supported",
                                    "tegulac --supported-ops lists those that are"));
@@ -280,9 +237,8 @@ bool GraphImporter::defineOutputs(Node &node, const Values &results) {
     scopes.back()[proto.output(i)] = results[i];
     if (depth == 0 && !checkDeclared(proto.output(i), results[i], node.loc))
       return false;
-    auto known = dimsOf.find(proto.output(i));
-    if (known != dimsOf.end() && depth == 0 && !symbolsOf.count(results[i]))
-      symbolsOf[results[i]] = known->second;
+    if (i < (int)node.facts.size())
+      learn(results[i], node.facts[i]);
   }
   return true;
 }
@@ -363,16 +319,9 @@ OwningOpRef<ModuleOp> GraphImporter::run() {
   bool ok = importInputs(module);
   auto function = cast<func::FuncOp>(&module->getBody()->front());
   OpBuilder b = OpBuilder::atBlockEnd(&function.getBody().front());
-  // Large weights are taken out of the proto first, so that inference copies none of them.
   ok &= importInitializers(model.graph(), b);
-  std::vector<onnx::ValueInfoProto> outputs(model.graph().output().begin(), model.graph().output().end());
-  forgetDeclarations();
-  // What it tells is how unknown extents depend on each other.
-  if (llvm::any_of(function.getArgumentTypes(), [](Type type) { return !cast<ShapedType>(type).hasStaticShape(); }))
-    inferShapes(model);
-  collectSymbols();
-  for (auto [output, asDeclared] : llvm::zip(*model.mutable_graph()->mutable_output(), outputs))
-    output = asDeclared;
+  for (const onnx::ValueInfoProto &info : model.graph().value_info())
+    declare(info);
   // Each part marks what it could not import; the others still report what is wrong with them.
   ok &= importNodes(model.graph().node(), b, "");
   ok &= importOutputs(function, b);

@@ -5,6 +5,7 @@
 #include "tegula/compiler/import/ExternalData.h"
 #include "tegula/compiler/import/Importer.h"
 #include "tegula/compiler/import/Node.h"
+#include "tegula/compiler/import/OnnxLibrary.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/StringSet.h"
@@ -24,8 +25,6 @@ public:
   /// Expands operands of an elementwise op where run-time extents might differ (see nn.binary). Fails when shapes
   /// disagree.
   llvm::LogicalResult unify(Node &node, llvm::ArrayRef<mlir::Value *> values);
-  /// The shape that ONNX's inference gave a tensor; kDynamic where unknown.
-  std::optional<Ints> inferredShape(llvm::StringRef tensor) const;
   /// A TensorProto as an nn attribute; null after reporting.
   mlir::ElementsAttr tensor(const onnx::TensorProto &proto, mlir::Location loc);
   /// The nn element type of a TensorProto.DataType; null when not supported.
@@ -34,11 +33,8 @@ public:
   static std::string elementTypeName(int32_t dataType);
   /// Imports the body of a branch in place; returns its outputs.
   llvm::FailureOr<Values> inlineGraph(const onnx::GraphProto &graph, mlir::OpBuilder &b, llvm::StringRef prefix);
-  /// The types of a node's inputs as the standard writes them; not set where there is none.
-  std::vector<onnx::TypeProto> inputTypes(const Node &node);
   llvm::StringRef modelPath() const { return path; }
   int opsetOf(llvm::StringRef domain) const;
-  /// The types of a node's inputs as ONNX's library wants them.
 
   mlir::MLIRContext &context;
 
@@ -52,13 +48,17 @@ private:
 
   bool importOpsets();
   bool bindShapes();
-  /// Keeps what the model declares of its values for checkDeclared and takes it out of the model.
-  void forgetDeclarations();
+  /// What the model declares of its values is checked, never believed: nothing is inferred from it.
   void declare(const onnx::ValueInfoProto &info);
   bool checkDeclared(llvm::StringRef name, mlir::Value value, mlir::Location loc);
-  void collectSymbols();
   /// What the file says of itself and what types do not tell, for reports: an attribute of the module.
   mlir::DictionaryAttr provenance(mlir::Block &body);
+  /// What ONNX's library is told of a value.
+  ValueFacts factsOf(mlir::Value value);
+  /// Sets `node.facts`; returns why the standard forbids the node, or nothing.
+  std::string inferNodeFacts(Node &node);
+  /// Remembers of a result what inference found.
+  void learn(mlir::Value value, const ValueFacts &facts);
   bool importInputs(mlir::OwningOpRef<mlir::ModuleOp> &module);
   bool importOutputs(mlir::func::FuncOp function, mlir::OpBuilder &b);
   bool importInitializers(const onnx::GraphProto &graph, mlir::OpBuilder &b);
@@ -81,8 +81,10 @@ private:
   std::string path;
   const ImportOptions &options;
   std::vector<Scope> scopes;
-  llvm::StringMap<llvm::SmallVector<std::string>> dimsOf; // tensor name -> extents as text
-  llvm::DenseMap<mlir::Value, llvm::SmallVector<std::string>> symbolsOf;
+  llvm::DenseMap<mlir::Value, llvm::SmallVector<std::string>>
+      symbolsOf;                                                  // extents: numbers, or symbols for unknown ones
+  llvm::DenseMap<mlir::Value, onnx::TensorShapeProto> elementsOf; // likewise, the elements of short vectors
+  int64_t newSymbols = 0;
   llvm::StringMap<int> opsets;
   llvm::StringMap<Declared> declared;
   llvm::StringMap<int64_t> dims; // extents of symbols that the options fix

@@ -158,29 +158,6 @@ bool GraphImporter::importInitializers(const onnx::GraphProto &graph, OpBuilder 
 
 //===- what the model declares of its values ---------------------------------===//
 
-/// Takes the declared shapes out of a graph and those inside it: inference would take them for facts.
-static void forget(onnx::GraphProto &graph) {
-  graph.clear_value_info();
-  for (onnx::ValueInfoProto &output : *graph.mutable_output())
-    if (output.type().has_tensor_type())
-      output.mutable_type()->mutable_tensor_type()->clear_shape();
-  for (onnx::NodeProto &node : *graph.mutable_node())
-    for (onnx::AttributeProto &attribute : *node.mutable_attribute()) {
-      if (attribute.has_g())
-        forget(*attribute.mutable_g());
-      for (onnx::GraphProto &inner : *attribute.mutable_graphs())
-        forget(inner);
-    }
-}
-
-void GraphImporter::forgetDeclarations() {
-  for (const onnx::ValueInfoProto &info : model.graph().value_info())
-    declare(info);
-  forget(*model.mutable_graph());
-  for (onnx::FunctionProto &function : *model.mutable_functions())
-    function.clear_value_info();
-}
-
 void GraphImporter::declare(const onnx::ValueInfoProto &info) {
   if (!info.type().has_tensor_type())
     return;

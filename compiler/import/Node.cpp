@@ -2,6 +2,7 @@
 
 #include "tegula/compiler/import/Node.h"
 #include "tegula/compiler/import/GraphImporter.h"
+#include "tegula/compiler/import/Limits.h"
 
 using namespace mlir;
 
@@ -60,6 +61,11 @@ LogicalResult Node::refuse(StringRef code, const Twine &text, const Twine &help)
 }
 
 Value Node::finish(StringRef name, ValueRange operands, TypeRange types, ArrayRef<NamedAttribute> attributes) {
+  for (Type type : types)
+    if (!elementsWithin(llvm::cast<RankedTensorType>(type).getShape())) {
+      (void)refuse("T0401", "a result has more than 2^" + Twine(kMaxElementsLog2) + " elements");
+      return {};
+    }
   OperationState state(loc, name, operands, types, attributes);
   Operation *op = b.create(state);
   SmallVector<Value> folded;
@@ -235,7 +241,12 @@ static std::optional<Ints> partial(const Node &node, Value value, int depth) {
 std::optional<Ints> Node::partialInts(Value value) const { return partial(*this, value, 16); }
 
 std::optional<Ints> Node::inferredShape(int i) const {
-  return i < proto.output_size() ? importer.inferredShape(proto.output(i)) : std::nullopt;
+  if (i >= (int)facts.size() || !facts[i].type.tensor_type().has_shape())
+    return std::nullopt;
+  Ints shape;
+  for (const auto &dim : facts[i].type.tensor_type().shape().dim())
+    shape.push_back(dim.has_dim_value() && dim.dim_value() >= 0 ? dim.dim_value() : ShapedType::kDynamic);
+  return shape;
 }
 
 } // namespace tegula

@@ -2,6 +2,7 @@
 #ifndef TEGULA_COMPILER_IMPORT_NODE_H
 #define TEGULA_COMPILER_IMPORT_NODE_H
 
+#include "tegula/compiler/import/OnnxLibrary.h"
 #include "tegula/dialects/nn/Nn.h"
 
 #include "mlir/IR/Builders.h"
@@ -101,13 +102,14 @@ public:
   std::optional<llvm::SmallVector<double>> constFloats(mlir::Value value) const;
   /// Elements of an integer vector where known, kDynamic elsewhere; nullopt when its length is unknown.
   std::optional<Ints> partialInts(mlir::Value value) const;
-  /// Static shape that ONNX's shape inference found for output `i`; nullopt when the rank is unknown.
+  /// Shape that ONNX's inference found for output `i`; nullopt when the rank is unknown.
   std::optional<Ints> inferredShape(int i) const;
 
   /// Reports why the node cannot be imported, and a way out.
   llvm::LogicalResult refuse(llvm::StringRef code, const llvm::Twine &text, const llvm::Twine &help = "");
 
   bool failedBefore = false;
+  std::vector<ValueFacts> facts; ///< what ONNX's inference found of the outputs; empty when nothing
 };
 
 using RowBuilder = llvm::FailureOr<Values> (*)(Node &);

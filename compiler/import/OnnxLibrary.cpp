@@ -84,43 +84,75 @@ bool checkNode(const onnx::NodeProto &node, int opset, std::string &why) {
   return isGood;
 }
 
-/// The body of checkTypes; throws.
-static void infer(const onnx::OpSchema &schema, onnx::NodeProto &node, std::vector<onnx::TypeProto> &inputs) {
+/// Propagation lists every element of a vector that it meets, also of one with 2^30.
+static bool arePropagatable(const std::vector<ValueFacts> &inputs) {
+  constexpr int64_t longest = 1024;
+  for (const ValueFacts &input : inputs) {
+    const auto &shape = input.type.tensor_type().shape();
+    if (shape.dim_size() == 1 && shape.dim(0).dim_value() > longest)
+      return false;
+  }
+  return true;
+}
+
+/// The body of inferNode; throws.
+static void infer(const onnx::OpSchema &schema, onnx::NodeProto &node, std::vector<ValueFacts> &inputs,
+                  std::vector<ValueFacts> &outputs) {
   std::unordered_map<std::string, onnx::TypeProto *> types;
-  for (int i = 0; i < node.input_size() && i < (int)inputs.size(); ++i)
-    if (!node.input(i).empty() && inputs[i].value_case() != onnx::TypeProto::VALUE_NOT_SET)
-      types[node.input(i)] = &inputs[i];
-  onnx::ShapeInferenceOptions options(/*check_type=*/true, /*strict_mode=*/1, /*data_prop=*/false);
-  onnx::shape_inference::InferenceContextImpl context(node, types, {}, {}, options, nullptr);
+  std::unordered_map<std::string, const onnx::TensorProto *> values;
+  onnx::shape_inference::DataValueMap elements;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const std::string &name = node.input((int)i);
+    if (name.empty() || inputs[i].type.value_case() == onnx::TypeProto::VALUE_NOT_SET)
+      continue;
+    types[name] = &inputs[i].type;
+    if (inputs[i].value)
+      values[name] = &*inputs[i].value;
+    if (inputs[i].elements)
+      elements[name] = *inputs[i].elements;
+  }
+  onnx::ShapeInferenceOptions options(/*check_type=*/true, /*strict_mode=*/1, /*data_prop=*/true);
+  onnx::shape_inference::InferenceContextImpl context(node, types, values, {}, options, &elements);
   if (schema.has_type_and_shape_inference_function())
     schema.GetTypeAndShapeInferenceFunction()(context);
   schema.CheckInputOutputType(context);
+  for (int i = 0; i < node.output_size(); ++i)
+    outputs[i].type = *context.getOutputType(i);
+  if (!schema.has_data_propagation_function() || !arePropagatable(inputs))
+    return;
+  for (int i = 0; i < node.output_size(); ++i)
+    types[node.output(i)] = &outputs[i].type;
+  // Propagation takes [4, 1] and [1, 6] for vectors and then finds them of different length: no fault of the node.
+  std::string ignored;
+  bool isPropagated = guarded(ignored, [&] {
+    onnx::shape_inference::DataPropagationContextImpl propagation(node, types, values, elements);
+    schema.GetDataPropagationFunction()(propagation);
+    return true;
+  });
+  if (!isPropagated)
+    return;
+  for (int i = 0; i < node.output_size(); ++i)
+    if (auto known = elements.find(node.output(i)); known != elements.end())
+      outputs[i].elements = known->second;
 }
 
-bool checkTypes(const onnx::NodeProto &node, int opset, std::vector<onnx::TypeProto> inputTypes, std::string &why) {
+bool inferNode(const onnx::NodeProto &node, int opset, std::vector<ValueFacts> &inputs,
+               std::vector<ValueFacts> &outputs, std::string &why) {
+  outputs.assign(node.output_size(), {});
   const onnx::OpSchema *schema = schemaOf(node, opset);
+  bool hasGraph = false;
   for (const onnx::AttributeProto &attribute : node.attribute())
-    if (attribute.has_g() || attribute.graphs_size() > 0 || attribute.has_t())
-      return true;
-  if (!schema)
+    hasGraph |= attribute.has_g() || attribute.graphs_size() > 0;
+  if (!schema || hasGraph)
     return true;
   onnx::NodeProto copy = node; // the library's context can change it
   bool isGood = guarded(why, [&] {
-    infer(*schema, copy, inputTypes);
+    infer(*schema, copy, inputs, outputs);
     return true;
   });
   if (!isGood)
     trim(why);
   return isGood;
-}
-
-void inferShapes(onnx::ModelProto &model) {
-  std::string ignored;
-  guarded(ignored, [&] {
-    onnx::ShapeInferenceOptions options(/*check_type=*/false, /*strict_mode=*/0, /*data_prop=*/true);
-    onnx::shape_inference::InferShapes(model, onnx::OpSchemaRegistry::Instance(), options);
-    return true;
-  });
 }
 
 std::optional<onnx::FunctionProto> functionBody(const onnx::NodeProto &node, int opset,

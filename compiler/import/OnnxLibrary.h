@@ -27,14 +27,18 @@ bool parseModel(const char *data, size_t size, onnx::ModelProto &model, std::str
 /// message; an operator without schema passes.
 bool checkNode(const onnx::NodeProto &node, int opset, std::string &why);
 
-/// Runs the standard's type and shape inference on one node, given the types of its inputs (not set where there is
-/// none). Returns false with a message when the standard forbids the node. A node without schema, or with graphs or
-/// tensors in attributes, passes.
-bool checkTypes(const onnx::NodeProto &node, int opset, std::vector<onnx::TypeProto> inputTypes, std::string &why);
+/// What is known of a value before it is computed.
+struct ValueFacts {
+  onnx::TypeProto type;                           ///< not set when there is no value; extents are numbers or symbols
+  std::optional<onnx::TensorProto> value;         ///< a constant
+  std::optional<onnx::TensorShapeProto> elements; ///< of a short vector: numbers, symbols, or nothing known
+};
 
-/// Runs the standard's shape inference over the model, functions included; what it finds goes to value_info and
-/// outputs. It expands functions without bounds: checkModel comes before it. What it cannot infer stays unknown.
-void inferShapes(onnx::ModelProto &model);
+/// Runs the standard's type and shape inference and its propagation of short vectors on one node, given what is known
+/// of its inputs. Returns false with a message when the standard forbids the node; `outputs` has a place for each
+/// output in any case. A node without schema, or with graphs in attributes, passes and has no facts.
+bool inferNode(const onnx::NodeProto &node, int opset, std::vector<ValueFacts> &inputs,
+               std::vector<ValueFacts> &outputs, std::string &why);
 
 /// Whether the standard knows the operator in this domain and opset.
 bool hasSchema(const onnx::NodeProto &node, int opset);
