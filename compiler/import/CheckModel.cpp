@@ -237,7 +237,7 @@ void Checker::checkAttributes(const onnx::NodeProto &node, const Scope &scope, S
 void Checker::checkFunction(const onnx::FunctionProto &function) {
   Scope scope{nullptr, {}};
   for (const std::string &input : function.input())
-    define(input, scope, named(function.name()), "input");
+    define(input, scope, named(function.name()), "function '" + function.name() + "' and its input");
   checkImports(function.opset_import(), "function '" + function.name() + "'");
   checkNodes(function.node(), scope, function.name(), 1);
   for (const std::string &output : function.output())

@@ -140,6 +140,23 @@ static LogicalResult checkVectors(Node &node) {
   return success();
 }
 
+/// A reflection has no more to show than what it reflects.
+static LogicalResult checkReflection(Node &node) {
+  if (node.proto.op_type() != "Pad" || node.getString("mode", "constant") != "reflect" || !node.has(0) || node.has(3))
+    return success();
+  std::optional<Ints> pads = node.has(1) ? node.constInts(node.in(1)) : node.getInts("pads");
+  ArrayRef<int64_t> shape = Node::shapeOf(node.in(0));
+  if (!pads || pads->size() != 2 * shape.size())
+    return success();
+  for (size_t i = 0; i < pads->size(); ++i) {
+    int64_t extent = shape[i % shape.size()];
+    if (!ShapedType::isDynamic(extent) && (*pads)[i] > 0 && (*pads)[i] >= extent)
+      return node.refuse("T0202",
+                         "reflection by " + Twine((*pads)[i]) + " needs a larger extent than " + Twine(extent));
+  }
+  return success();
+}
+
 /// A constant range ends.
 static LogicalResult checkRange(Node &node) {
   if (node.proto.op_type() != "Range")
@@ -204,7 +221,8 @@ LogicalResult checkStandardNode(Node &node) {
     if (failed(checkWords(node, attribute)) || failed(checkBounds(node, attribute)))
       return failure();
   return success(succeeded(checkPads(node)) && succeeded(checkPermutation(node)) && succeeded(checkVectors(node)) &&
-                 succeeded(checkRange(node)) && succeeded(checkHiddenSize(node)) && succeeded(checkIndices(node)));
+                 succeeded(checkReflection(node)) && succeeded(checkRange(node)) && succeeded(checkHiddenSize(node)) &&
+                 succeeded(checkIndices(node)));
 }
 
 LogicalResult checkResults(Node &node, const Values &results) {
@@ -215,6 +233,9 @@ LogicalResult checkResults(Node &node, const Values &results) {
     if ((int64_t)shape.size() > kMaxRank)
       return node.refuse("T0401", "output " + Twine(index) + " has " + Twine(shape.size()) + " axes; at most " +
                                       Twine(kMaxRank) + " are supported");
+    if (node.proto.op_type() == "Resize" && llvm::is_contained(shape, 0) &&
+        !llvm::is_contained(Node::shapeOf(node.in(0)), 0))
+      return node.refuse("T0202", "the sizes or scales leave no elements");
     if (!elementsWithin(shape))
       return node.refuse("T0401",
                          "output " + Twine(index) + " has more than 2^" + Twine(kMaxElementsLog2) + " elements");

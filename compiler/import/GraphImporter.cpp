@@ -224,7 +224,7 @@ bool GraphImporter::importNode(const onnx::NodeProto &proto, int index, OpBuilde
   return defineOutputs(node, results);
 }
 
-bool GraphImporter::defineOutputs(Node &node, const Values &results) {
+bool GraphImporter::defineOutputs(Node &node, Values results) {
   const onnx::NodeProto &proto = node.proto;
   for (int i = 0; i < proto.output_size(); ++i) {
     if (proto.output(i).empty())
@@ -234,6 +234,10 @@ bool GraphImporter::defineOutputs(Node &node, const Values &results) {
                                      " is not supported");
       return false;
     }
+    // Nothing to compute: a tensor without elements is a constant, which keeps empty loops out of all stages.
+    auto type = Node::typeOf(results[i]);
+    if (type.hasStaticShape() && type.getNumElements() == 0 && !results[i].getDefiningOp<nn::ConstantOp>())
+      results[i] = node.constant(DenseElementsAttr::getFromRawBuffer(type, {}));
     scopes.back()[proto.output(i)] = results[i];
     if (depth == 0 && !checkDeclared(proto.output(i), results[i], node.loc))
       return false;

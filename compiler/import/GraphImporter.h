@@ -65,7 +65,7 @@ private:
   bool importNodes(const google::protobuf::RepeatedPtrField<onnx::NodeProto> &nodes, mlir::OpBuilder &b,
                    llvm::StringRef prefix);
   bool importNode(const onnx::NodeProto &proto, int index, mlir::OpBuilder &b, llvm::StringRef prefix);
-  bool defineOutputs(Node &node, const Values &results);
+  bool defineOutputs(Node &node, Values results);
   bool expandFunction(const onnx::FunctionProto &function, Node &node, llvm::StringRef name, Values &results);
   bool gatherInputs(const onnx::NodeProto &proto, mlir::Location loc, Values &inputs);
   mlir::Value lookup(llvm::StringRef name) const;
