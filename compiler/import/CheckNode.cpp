@@ -124,6 +124,8 @@ static LogicalResult checkPermutation(Node &node) {
 /// Inputs that the standard wants as vectors; axes among them must not repeat.
 static LogicalResult checkVectors(Node &node) {
   StringRef op = node.proto.op_type();
+  if (op == "Slice" && node.has(1) && !Node::typeOf(node.in(1)).hasStaticShape())
+    return node.refuse("T0102", "starts of unknown number are not supported");
   bool hasAxes = op.starts_with("Reduce") || op == "Squeeze" || op == "Unsqueeze";
   bool isVector = hasAxes || op == "Reshape" || op == "Expand" || op == "Tile";
   if (!isVector || !node.has(1) || !node.has(0))

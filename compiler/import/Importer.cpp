@@ -87,13 +87,28 @@ static OwningOpRef<ModuleOp> import(StringRef path, const ImportOptions &options
   return GraphImporter(model, path, options, context).run();
 }
 
+/// What ops of nn find wrong is said of the model's node: with a code, without the op's name.
+static void sayInUsersWords(Diagnostic &diagnostic, StringRef text) {
+  if (text.consume_front("'nn."))
+    text = text.split("' op ").second;
+  InFlightDiagnostic again = emitError(diagnostic.getLocation()) << "[T0202] " << text;
+  for (Diagnostic &note : diagnostic.getNotes())
+    if (!StringRef(note.str()).starts_with("see current operation"))
+      again.attachNote(note.getLocation()) << note.str();
+}
+
 OwningOpRef<ModuleOp> importOnnx(StringRef path, const ImportOptions &options, MLIRContext &context, int &exitCode) {
   // A model that is only too large is a limit; one that is also wrong is wrong.
   bool isWrong = false;
   ScopedDiagnosticHandler watch(&context, [&](Diagnostic &diagnostic) {
-    if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
-      isWrong |= !StringRef(diagnostic.str()).starts_with("[T04");
-    return failure(); // others print it
+    if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
+      return failure(); // others print it
+    std::string text = diagnostic.str();
+    isWrong |= !StringRef(text).starts_with("[T04");
+    if (StringRef(text).starts_with("["))
+      return failure();
+    sayInUsersWords(diagnostic, text);
+    return success();
   });
   exitCode = 0;
   OwningOpRef<ModuleOp> module = import(path, options, context, exitCode);

@@ -71,9 +71,11 @@ std::string GraphImporter::inferNodeFacts(Node &node) {
 }
 
 void GraphImporter::learn(Value value, const ValueFacts &facts) {
-  if (facts.elements)
-    elementsOf.try_emplace(value, *facts.elements);
   auto type = Node::typeOf(value);
+  // Propagation lists elements of matrices, too, and not always as many as there are.
+  if (facts.elements && type.getRank() <= 1 && type.hasStaticShape() &&
+      type.getNumElements() == facts.elements->dim_size())
+    elementsOf.try_emplace(value, *facts.elements);
   const auto &shape = facts.type.tensor_type().shape();
   if (symbolsOf.count(value) || shape.dim_size() != type.getRank())
     return;
