@@ -1,5 +1,6 @@
 //===- Compile.cpp - from options to an artifact -------------------------------------------===//
 
+#include "tegula/compiler/Passes.h"
 #include "tegula/compiler/Pipeline.h"
 #include "tegula/compiler/Report.h"
 #include "tegula/compiler/emit/Header.h"
@@ -42,8 +43,7 @@ static OwningOpRef<ModuleOp> readModel(const CompileOptions &options, MLIRContex
 }
 
 /// Reads the text of a stage. What is not legal after the stage is refused here: further on it would look like a bug.
-static OwningOpRef<ModuleOp> readStage(const CompileOptions &options, Stage stage, const Target &target,
-                                       MLIRContext &context, int &code) {
+static OwningOpRef<ModuleOp> readStage(const CompileOptions &options, Stage stage, MLIRContext &context, int &code) {
   auto buffer = llvm::MemoryBuffer::getFileOrSTDIN(options.input, /*IsText=*/true);
   if (!buffer) {
     code = fail(context, kIoError, "[T0001] cannot read '" + options.input + "': " + buffer.getError().message());
@@ -54,7 +54,7 @@ static OwningOpRef<ModuleOp> readStage(const CompileOptions &options, Stage stag
   sources.AddNewSourceBuffer(std::move(*buffer), llvm::SMLoc());
   OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(sources, &context);
   PassManager pm(&context);
-  addVerifier(stage, target, pm);
+  pm.addPass(createVerifyStage(stage));
   if (!module || failed(pm.run(*module)))
     return {};
   code = kOk;
@@ -123,14 +123,14 @@ struct PassWatcher : PassInstrumentation {
 } // namespace
 
 /// Adds what --pass-pipeline=STAGE:PIPELINE asks for at the end of this stage.
-static LogicalResult addPasses(const CompileOptions &options, Stage stage, const Target &target, PassManager &pm) {
+static LogicalResult addPasses(const CompileOptions &options, Stage stage, PassManager &pm) {
   for (const std::string &text : options.passes) {
     auto [where, pipeline] = StringRef(text).split(':');
     if (where != infoOf(stage).word)
       continue;
     if (failed(parsePassPipeline(pipeline, pm, llvm::errs())))
       return emitError(UnknownLoc::get(pm.getContext())) << "--pass-pipeline=" << text << " is not a pipeline";
-    addVerifier(stage, target, pm);
+    pm.addPass(createVerifyStage(stage));
   }
   return success();
 }
@@ -145,6 +145,8 @@ static void saveText(ModuleOp module, StringRef stage, const CompileOptions &opt
     module.print(stream, OpPrintingFlags().enableDebugInfo(true));
 }
 
+static constexpr StringRef kReproducer = "tegula-crash.mlir";
+
 /// Runs one stage; with --save-temps its text is kept.
 static int runStage(Stage stage, const Target &target, const CompileOptions &options, ModuleOp module) {
   PassManager pm(module.getContext());
@@ -153,8 +155,10 @@ static int runStage(Stage stage, const Target &target, const CompileOptions &opt
   if (options.onProgress)
     pm.addInstrumentation(std::make_unique<PassWatcher>(options, number, word));
   addStage(stage, target, options, pm);
-  if (failed(addPasses(options, stage, target, pm)))
+  if (failed(addPasses(options, stage, pm)))
     return kUsageError;
+  // On a failed pass or a crash in one: the module as it was before, with the pipeline.
+  pm.enableCrashReproducerGeneration(kReproducer);
   if (options.timePasses)
     pm.enableTiming();
   if (options.printIrAfterAll) {
@@ -208,8 +212,7 @@ int compile(const CompileOptions &options, MLIRContext &context) {
 
   int code = kOk;
   reportProgress(options, 1, "import", "", false);
-  OwningOpRef<ModuleOp> module =
-      first ? readStage(options, *first, *target, context, code) : readModel(options, context, code);
+  OwningOpRef<ModuleOp> module = first ? readStage(options, *first, context, code) : readModel(options, context, code);
   if (!module)
     return code ? code : (int)kModelError;
   if (!(*module)->hasAttr(tgl::kTarget))

@@ -10,12 +10,15 @@
 
 namespace tegula {
 
-/// Fails with the op when one is left after `stage` that is of none of `dialects`: behind a stage a bug of the
-/// compiler, on a text that was read a mistake in the text.
-std::unique_ptr<mlir::Pass> createVerifyStage(Stage stage, llvm::ArrayRef<llvm::StringRef> dialects);
+/// Fails with the op when one is left that is not legal after `stage` (of the target's dialects after the last one):
+/// behind a stage a bug of the compiler, on a text that was read a mistake in the text.
+std::unique_ptr<mlir::Pass> createVerifyStage(Stage stage);
 
-/// Asks `target` for the plan of every unit and writes it as `tgl.plan`. `target` must outlive the pass.
-std::unique_ptr<mlir::Pass> createPlanUnits(const Target &target);
+/// Asks the module's target (`tgl.target`) for the plan of every unit and writes it as `tgl.plan`.
+std::unique_ptr<mlir::Pass> createPlanUnits();
+
+/// Registers both for textual pipelines, as in reproducers.
+void registerStagePasses();
 
 } // namespace tegula
 

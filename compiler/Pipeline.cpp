@@ -58,7 +58,7 @@ static void tileStage(const Target &target, OpPassManager &pm) {
   function.addPass(createSimplifyUnits());
   function.addPass(canonicalize());
   function.addPass(createCSEPass());
-  function.addPass(createPlanUnits(target));
+  function.addPass(createPlanUnits());
   // After the plans: panels are as wide as the register tile.
   function.addPass(createPackWeights());
   function.addPass(createTileUnits());
@@ -85,10 +85,6 @@ static void bufferStage(const Target &target, OpPassManager &pm) {
   target.addPasses(Stage::Buffer, pm);
 }
 
-void addVerifier(Stage stage, const Target &target, OpPassManager &pm) {
-  pm.addPass(createVerifyStage(stage, stage == Stage::Emit ? target.dialects() : infoOf(stage).dialects));
-}
-
 void addStage(Stage stage, const Target &target, const CompileOptions &options, OpPassManager &pm) {
   switch (stage) {
   case Stage::Import:
@@ -107,7 +103,7 @@ void addStage(Stage stage, const Target &target, const CompileOptions &options, 
     target.addPasses(Stage::Emit, pm);
     break;
   }
-  addVerifier(stage, target, pm);
+  pm.addPass(createVerifyStage(stage));
 }
 
 } // namespace tegula

@@ -33,9 +33,6 @@ void registerPasses();
 /// Adds the passes of one stage after `Import`, and the legality check behind them.
 void addStage(Stage stage, const Target &target, const CompileOptions &options, mlir::OpPassManager &pm);
 
-/// Adds the check that only the stage's dialects are left; what is legal after the last stage is the target's to say.
-void addVerifier(Stage stage, const Target &target, mlir::OpPassManager &pm);
-
 /// Compiles `options.input` to `options.output`. Problems go to the context's diagnostic handler; returns an exit code.
 int compile(const CompileOptions &options, mlir::MLIRContext &context);
 

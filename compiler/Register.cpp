@@ -1,5 +1,6 @@
 //===- Register.cpp - dialects, interfaces and passes of the whole compiler ------------===//
 
+#include "tegula/compiler/Passes.h"
 #include "tegula/compiler/Pipeline.h"
 #include "tegula/compiler/buffer/Passes.h"
 #include "tegula/compiler/graph/Passes.h"
@@ -18,6 +19,7 @@ void registerDialects(mlir::DialectRegistry &registry) {
 }
 
 void registerPasses() {
+  registerStagePasses();
   registerGraphPasses();
   registerTilePasses();
   registerBufferPasses();

@@ -8,48 +8,74 @@
 using namespace mlir;
 
 namespace tegula {
-namespace {
 
+/// The target that `tgl.target` names; null when there is none.
+static const Target *targetOf(ArrayRef<std::unique_ptr<Target>> targets, tgl::TargetAttr attr) {
+  for (const std::unique_ptr<Target> &target : targets)
+    if (attr && target->name() == attr.getName())
+      return target.get();
+  return nullptr;
+}
+
+namespace {
 struct VerifyStage : PassWrapper<VerifyStage, OperationPass<ModuleOp>> {
-  VerifyStage(Stage stage, ArrayRef<StringRef> dialects) : stage(stage), dialects(dialects) {}
+  VerifyStage() = default;
+  VerifyStage(const VerifyStage &other) : PassWrapper(other) {}
   StringRef getArgument() const override { return "tegula-verify-stage"; }
   StringRef getDescription() const override { return "Check that only the stage's dialects are left"; }
+
   void runOnOperation() override {
+    std::optional<Stage> known = parseStage(stage);
+    if (!known) {
+      emitError(UnknownLoc::get(&getContext())) << "'" << stage << "' is not a stage";
+      return signalPassFailure();
+    }
+    std::vector<std::unique_ptr<Target>> targets = createTargets();
+    const Target *target = targetOf(targets, tgl::targetOf(getOperation()));
+    ArrayRef<StringRef> dialects = infoOf(*known).dialects;
+    if (*known == Stage::Emit && target)
+      dialects = target->dialects();
     WalkResult result = getOperation().walk([&](Operation *op) {
       StringRef dialect = op->getName().getDialectNamespace();
       if (dialect == "builtin" || llvm::is_contained(dialects, dialect))
         return WalkResult::advance();
-      op->emitError() << "[T9001] op '" << op->getName() << "' is not legal after stage " << infoOf(stage).word;
+      op->emitError() << "[T9001] op '" << op->getName() << "' is not legal after stage " << stage;
       return WalkResult::interrupt();
     });
     if (result.wasInterrupted())
       signalPassFailure();
   }
-  Stage stage;
-  ArrayRef<StringRef> dialects; // constants of the stages' table or of the target
+
+  Option<std::string> stage{*this, "stage", llvm::cl::desc("The stage's word"), llvm::cl::init("import")};
 };
 
 struct PlanUnits : PassWrapper<PlanUnits, OperationPass<>> {
-  explicit PlanUnits(const Target &target) : target(target) {}
   StringRef getArgument() const override { return "tegula-plan-units"; }
   StringRef getDescription() const override { return "Write the target's plan on every unit"; }
   void runOnOperation() override {
     tgl::TargetAttr attr = tgl::targetOf(getOperation());
-    if (!attr)
+    std::vector<std::unique_ptr<Target>> targets = createTargets();
+    const Target *target = targetOf(targets, attr);
+    if (!target)
       return;
     getOperation()->walk([&](linalg::GenericOp op) {
       if (!op->hasAttr(tgl::kPlan) && op.getNumResults() == 1)
-        op->setAttr(tgl::kPlan, target.plan(op, {}, attr));
+        op->setAttr(tgl::kPlan, target->plan(op, {}, attr));
     });
   }
-  const Target &target;
 };
-
 } // namespace
 
-std::unique_ptr<Pass> createVerifyStage(Stage stage, ArrayRef<StringRef> dialects) {
-  return std::make_unique<VerifyStage>(stage, dialects);
+std::unique_ptr<Pass> createVerifyStage(Stage stage) {
+  auto pass = std::make_unique<VerifyStage>();
+  pass->stage = infoOf(stage).word.str();
+  return pass;
 }
-std::unique_ptr<Pass> createPlanUnits(const Target &target) { return std::make_unique<PlanUnits>(target); }
+std::unique_ptr<Pass> createPlanUnits() { return std::make_unique<PlanUnits>(); }
+
+void registerStagePasses() {
+  PassRegistration<VerifyStage>();
+  PassRegistration<PlanUnits>();
+}
 
 } // namespace tegula

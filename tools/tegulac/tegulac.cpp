@@ -10,6 +10,7 @@
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/InitAllPasses.h"
+#include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/JSON.h"
@@ -26,7 +27,7 @@ static void printSupportedOps() {
   llvm::outs() << llvm::formatv("{0:2}", llvm::json::Value(std::move(rows))) << "\n";
 }
 
-/// The file that the handlers below speak of.
+/// The file that the handler below speaks of.
 static const char *handledFile = "tegulac";
 
 /// Memory ran out: nothing may be allocated here. Temporary files are removed.
@@ -38,18 +39,9 @@ static void outOfMemory(void *, const char *, bool) {
   _exit(kLimitError);
 }
 
-/// LLVM gives up.
-static void fatalError(void *, const char *reason, bool) {
-  llvm::sys::RunInterruptHandlers();
-  for (const char *words : {handledFile, ": error: internal error: ", reason, "\n"})
-    (void)!write(STDERR_FILENO, words, strlen(words));
-  _exit(kInternalError);
-}
-
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   llvm::install_bad_alloc_error_handler(outOfMemory);
-  llvm::install_fatal_error_handler(fatalError);
   Request request;
   int exitCode = kOk;
   if (!parseFlags(argc, argv, request, exitCode))
@@ -85,5 +77,14 @@ int main(int argc, char **argv) {
     request.options.onProgress = [&](const Progress &progress) {
       line.show(progress.number, progress.count, progress.name, progress.detail, progress.isDone);
     };
-  return compile(request.options, context);
+  // A signal in a pass is caught there, with a reproducer; this is for those outside of passes, where the model is one.
+  llvm::CrashRecoveryContext::Enable();
+  llvm::CrashRecoveryContext recovery;
+  recovery.DumpStackAndCleanupOnFailure = true;
+  if (recovery.RunSafely([&] { exitCode = compile(request.options, context); }))
+    return exitCode;
+  llvm::errs() << request.options.input << ": error[T9002]: the compiler crashed\n"
+               << "help: please report it; '" << request.options.input << "' with these options reproduces it\n";
+  llvm::errs().flush();
+  _exit(kInternalError); // nothing can be destroyed safely
 }
