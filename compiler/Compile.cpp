@@ -215,8 +215,12 @@ int compile(const CompileOptions &options, MLIRContext &context) {
   OwningOpRef<ModuleOp> module = first ? readStage(options, *first, context, code) : readModel(options, context, code);
   if (!module)
     return code ? code : (int)kModelError;
+  bool isChosen = !options.triple.empty() || !options.cpu.empty() || !options.features.empty();
   if (!(*module)->hasAttr(tgl::kTarget))
     (*module)->setAttr(tgl::kTarget, *attr);
+  else if (isChosen && (*module)->getAttr(tgl::kTarget) != *attr)
+    return fail(context, kUsageError,
+                "the text was made for another target, which --target, -mcpu and -mattr do not change");
   Report report;
   if (isReport(options) && first)
     return fail(context, kUsageError, "a report begins with the model: --start-after does not go with it");

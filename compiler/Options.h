@@ -37,7 +37,7 @@ struct CompileOptions {
   std::string triple;         ///< LLVM triple; empty: the host's
   std::string cpu;            ///< LLVM CPU name, or "native"; empty: the triple's baseline plus AVX2/FMA on x86-64
   std::string features;       ///< +a,-b
-  int threads = 0;            ///< threads that plans reckon with; 0: this machine's cores
+  int threads = 0;            ///< threads that plans reckon with; 0: this machine's cores with cpu = native, else 4
   // The model.
   std::map<std::string, llvm::SmallVector<int64_t>> shapes; ///< input name -> extents, -1 dynamic
   std::map<std::string, int64_t> dims;                      ///< dimension symbol -> extent

@@ -61,9 +61,11 @@ bool GraphImporter::bindShapes() {
   bool ok = true;
   for (const auto &given : options.dims)
     dims[given.first()] = given.second;
-  llvm::StringSet<> inputs;
+  llvm::StringSet<> inputs, symbols;
   for (const onnx::ValueInfoProto &info : model.graph().input()) {
     inputs.insert(info.name());
+    for (const auto &dim : info.type().tensor_type().shape().dim())
+      symbols.insert(symbolOf(dim));
     auto given = options.shapes.find(info.name());
     const auto &shape = info.type().tensor_type().shape();
     if (given == options.shapes.end() || !info.type().tensor_type().has_shape())
@@ -86,6 +88,11 @@ bool GraphImporter::bindShapes() {
       ok = false;
     }
   }
+  for (const auto &given : options.dims)
+    if (!symbols.contains(given.first())) {
+      emitError(named(given.first())) << "[T0201] --dim names no dimension of an input: '" << given.first() << "'";
+      ok = false;
+    }
   for (const auto &given : options.shapes)
     if (!inputs.contains(given.first())) {
       emitError(named(given.first())) << "[T0201] --shape names no input: '" << given.first() << "'";

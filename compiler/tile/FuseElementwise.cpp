@@ -31,11 +31,21 @@ static bool isCheap(linalg::LinalgOp op) {
   return count <= 2;
 }
 
+/// Longer bodies would spill, and copying them at every step makes long chains quadratic.
+static constexpr size_t kMaxBody = 128;
+
+static size_t bodySize(linalg::LinalgOp op) {
+  auto &ops = op.getBlock()->getOperations();
+  return std::distance(ops.begin(), ops.end());
+}
+
 static bool shouldFuse(OpOperand *operand) {
   auto producer = operand->get().getDefiningOp<linalg::LinalgOp>();
   auto consumer = dyn_cast<linalg::LinalgOp>(operand->getOwner());
   if (!producer || !consumer || producer.getNumParallelLoops() != producer.getNumLoops() ||
       consumer.getNumParallelLoops() != consumer.getNumLoops())
+    return false;
+  if (bodySize(producer) + bodySize(consumer) > kMaxBody)
     return false;
   if (!producer->hasOneUse())
     return isCheap(producer) && producer.getNumDpsInputs() == 0;

@@ -3,39 +3,31 @@
 #include "../core/internal.h"
 
 static uint32_t bits_of(float value) {
-  union {
-    float value;
-    uint32_t bits;
-  } both = {value};
-  return both.bits;
+  uint32_t bits;
+  __builtin_memcpy(&bits, &value, sizeof bits);
+  return bits;
 }
 static float float_of(uint32_t bits) {
-  union {
-    uint32_t bits;
-    float value;
-  } both = {bits};
-  return both.value;
+  float value;
+  __builtin_memcpy(&value, &bits, sizeof value);
+  return value;
 }
 
 #if defined(__clang__) || __GNUC__ >= 13 /* others do not know the type */
 TEGULA_RT __bf16 __truncsfbf2(float value) {
-  union {
-    uint16_t bits;
-    __bf16 value;
-  } result;
+  __bf16 result;
   uint32_t bits = bits_of(value);
   bool isNan = (bits & 0x7fffffff) > 0x7f800000;
-  result.bits = (uint16_t)(isNan ? (bits >> 16) | 0x40 : (bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-  return result.value;
+  uint16_t half = (uint16_t)(isNan ? (bits >> 16) | 0x40 : (bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+  __builtin_memcpy(&result, &half, sizeof result);
+  return result;
 }
 #endif
 
 TEGULA_RT _Float16 __truncsfhf2(float value) {
-  union {
-    uint16_t bits;
-    _Float16 value;
-  } result;
-  uint32_t bits = bits_of(value), sign = (bits >> 16) & 0x8000, size = bits & 0x7fffffff, half;
+  _Float16 result;
+  uint32_t bits = bits_of(value), size = bits & 0x7fffffff, half;
+  uint16_t all;
   if (size > 0x7f800000) {
     half = 0x7e00 | ((size >> 13) & 0x1ff);
   } else if (size >= 0x47800000) { /* 2^16 and more; what rounds up to it follows from the carry below */
@@ -51,17 +43,18 @@ TEGULA_RT _Float16 __truncsfhf2(float value) {
   } else {
     half = 0;
   }
-  result.bits = (uint16_t)(sign | half);
-  return result.value;
+  all = (uint16_t)(((bits >> 16) & 0x8000) | half);
+  __builtin_memcpy(&result, &all, sizeof result);
+  return result;
 }
 
 TEGULA_RT float __extendhfsf2(_Float16 value) {
-  union {
-    _Float16 value;
-    uint16_t bits;
-  } given = {value};
-  uint32_t sign = (uint32_t)(given.bits & 0x8000) << 16, exponent = (given.bits >> 10) & 0x1f,
-           mantissa = given.bits & 0x3ff;
+  uint16_t bits;
+  uint32_t sign, exponent, mantissa;
+  __builtin_memcpy(&bits, &value, sizeof bits);
+  sign = (uint32_t)(bits & 0x8000) << 16;
+  exponent = (bits >> 10) & 0x1f;
+  mantissa = bits & 0x3ff;
   if (exponent == 0x1f)
     return float_of(sign | 0x7f800000 | mantissa << 13 | (mantissa ? 0x400000 : 0));
   if (exponent)

@@ -34,6 +34,9 @@ struct Part {
 };
 } // namespace
 
+/// Modules that are compiled at once; not the number of cores, which would show in the artifact's bytes.
+static constexpr unsigned kParts = 4;
+
 static std::string kindOf(const CompileOptions &options) {
   if (!options.emit.empty())
     return options.emit;
@@ -248,7 +251,7 @@ int emitArtifact(ModuleOp module, const CompileOptions &options, std::string &wh
   registerBuiltinDialectTranslation(*module.getContext());
   registerLLVMDialectTranslation(*module.getContext());
   bool isText = kind == "llvm" || kind == "asm";
-  unsigned count = isText ? 1 : std::max(1u, std::min(4u, std::thread::hardware_concurrency()));
+  unsigned count = isText ? 1 : kParts;
   std::vector<Part> parts;
   if (!buildParts(module, options, symbol, target, count, parts, why))
     return why.find("runtime") != std::string::npos ? 1 : 70;

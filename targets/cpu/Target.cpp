@@ -56,7 +56,9 @@ public:
       why = "unknown CPU '" + cpu + "' for " + triple.str();
       return mlir::failure();
     }
-    int threads = options.threads > 0 ? options.threads : (int)std::max(1u, std::thread::hardware_concurrency());
+    // An artifact for any machine must not depend on the one that it is compiled on.
+    int here = (int)std::max(1u, std::thread::hardware_concurrency());
+    int threads = options.threads > 0 ? options.threads : options.cpu == "native" ? here : kUsualThreads;
     auto [vectorBytes, registers] = vectorsOf(triple, *info);
     return tgl::TargetAttr::get(context, name(), triple.str(), cpu, features, vectorBytes, registers, 512, threads);
   }
@@ -78,6 +80,8 @@ public:
   }
 
 private:
+  static constexpr int kUsualThreads = 4;
+
   /// Bytes of a vector register and how many there are.
   static std::pair<int64_t, int64_t> vectorsOf(const Triple &triple, const MCSubtargetInfo &info) {
     if (triple.isX86()) {

@@ -80,8 +80,8 @@ bool parseFlags(int argc, char **argv, Request &request, int &exitCode) {
   cl::opt<std::string> attr("mattr", cl::desc("Features: +a,-b"), cl::cat(category));
   cl::list<std::string> shapes("shape", cl::desc("NAME:1x3x224x224 fixes an input's shape"), cl::cat(category));
   cl::list<std::string> dims("dim", cl::desc("NAME=VALUE fixes a dimension"), cl::cat(category));
-  cl::opt<int> threads("threads", cl::desc("Threads that plans reckon with (default: all cores)"), cl::init(0),
-                       cl::cat(category));
+  cl::opt<int> threads("threads", cl::desc("Threads that plans reckon with (default: 4; all cores with -mcpu=native)"),
+                       cl::init(0), cl::cat(category));
   cl::opt<char> level("O", cl::desc("Optimisation level 0 to 3 (default 2)"), cl::Prefix, cl::init('2'),
                       cl::cat(category));
   cl::opt<bool> timePasses("time-passes", cl::desc("Time of every pass"), cl::cat(category));
