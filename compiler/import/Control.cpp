@@ -48,6 +48,8 @@ static FailureOr<Values> ifOp(Node &n) {
   const onnx::AttributeProto *then = n.attribute("then_branch"), *other = n.attribute("else_branch");
   if (!then || !other || !then->has_g() || !other->has_g() || !n.in(0))
     return n.refuse("T0201", "the condition or a branch is missing");
+  if (then->g().input_size() || other->g().input_size())
+    return n.refuse("T0201", "a branch has inputs; it sees the values around it by their names instead");
   if (!n.elementOf(n.in(0)).isInteger(1))
     return n.refuse("T0202", "the condition must be a boolean");
   if (auto known = n.constInts(n.in(0)); known && known->size() == 1)
