@@ -7,6 +7,8 @@
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Process.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
 #include <dlfcn.h>
 
 using namespace mlir;
@@ -56,9 +58,18 @@ static FailureOr<SmallVector<AsmResourceBlob>> run(const tegula_model *model, Ar
   return blobs;
 }
 
+/// The default CPU where this machine has it, so that all such machines compute the same bits.
+static std::string cpuForConstants() {
+  llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
+  bool hasDefault = !llvm::Triple(llvm::sys::getProcessTriple()).isX86() ||
+                    (features.lookup("avx2") && features.lookup("fma"));
+  return hasDefault ? "" : "native";
+}
+
 FailureOr<SmallVector<AsmResourceBlob>> evaluateConstants(ModuleOp module, ArrayRef<DenseResourceElementsAttr> inputs) {
   CompileOptions options;
-  options.cpu = "native";
+  options.cpu = cpuForConstants();
+  options.threads = 1;
   options.optLevel = 1;
   options.name = "constants";
   llvm::SmallString<128> path;

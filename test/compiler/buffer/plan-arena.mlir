@@ -34,3 +34,35 @@ func.func @search(%x: memref<32xf32>, %s: memref<16xf32>, %y: memref<32xf32>, %t
   memref.copy %d, %y : memref<32xf32> to memref<32xf32>
   return
 }
+
+// Buffers of two branches share a place; what is used in a loop lives as long as the loop.
+// CHECK-LABEL: @branches
+// CHECK-SAME: tgl.live_bytes = 256 : i64, tgl.workspace_bytes = 256 : i64
+func.func @branches(%c: i1, %x: memref<64xf32>, %y: memref<64xf32>) {
+  scf.if %c {
+    %a = memref.alloc() : memref<64xf32>
+    memref.copy %x, %a : memref<64xf32> to memref<64xf32>
+    memref.copy %a, %y : memref<64xf32> to memref<64xf32>
+  } else {
+    %b = memref.alloc() : memref<64xf32>
+    memref.copy %x, %b : memref<64xf32> to memref<64xf32>
+    memref.copy %b, %y : memref<64xf32> to memref<64xf32>
+  }
+  return
+}
+
+// CHECK-LABEL: @loop
+// CHECK-SAME: tgl.live_bytes = 512 : i64, tgl.workspace_bytes = 512 : i64
+func.func @loop(%n: index, %x: memref<64xf32>, %y: memref<64xf32>) {
+  %zero = arith.constant 0 : index
+  %one = arith.constant 1 : index
+  %a = memref.alloc() : memref<64xf32>
+  memref.copy %x, %a : memref<64xf32> to memref<64xf32>
+  scf.for %i = %zero to %n step %one {
+    memref.copy %a, %y : memref<64xf32> to memref<64xf32>
+    %b = memref.alloc() : memref<64xf32>
+    memref.copy %y, %b : memref<64xf32> to memref<64xf32>
+    memref.copy %b, %y : memref<64xf32> to memref<64xf32>
+  }
+  return
+}

@@ -11,3 +11,41 @@ func.func @less(%a: tensor<4xf32>, %b: tensor<4xf32>) -> tensor<4xi1> {
   %0 = nn.binary less %a, %b : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xi1>
   return %0 : tensor<4xi1>
 }
+
+// A condition is a scalar, not storage; branches are lowered in place.
+// CHECK-LABEL: @branch
+// CHECK: %[[E:.+]] = tensor.extract %arg0[] : tensor<i8>
+// CHECK: %[[C:.+]] = arith.cmpi ne, %[[E]]
+// CHECK: scf.if %[[C]] -> (tensor<4xf32>)
+// CHECK: linalg.generic
+// CHECK: math.exp
+func.func @branch(%c: tensor<i1>, %x: tensor<4xf32>) -> tensor<4xf32> {
+  %isTrue = nn.condition %c : tensor<i1>
+  %y = scf.if %isTrue -> (tensor<4xf32>) {
+    %e = nn.unary exp %x : (tensor<4xf32>) -> tensor<4xf32>
+    scf.yield %e : tensor<4xf32>
+  } else {
+    scf.yield %x : tensor<4xf32>
+  }
+  return %y : tensor<4xf32>
+}
+
+// Nothing is computed of a result without elements.
+// CHECK-LABEL: @empty
+// CHECK-NEXT: %[[Y:.+]] = tensor.empty() : tensor<0x3xf32>
+// CHECK-NEXT: return %[[Y]]
+func.func @empty(%x: tensor<0x3xf32>) -> tensor<0x3xf32> {
+  %y = nn.unary exp %x : (tensor<0x3xf32>) -> tensor<0x3xf32>
+  return %y : tensor<0x3xf32>
+}
+
+// Indices known at run time only are checked before they are used.
+// CHECK-LABEL: @gather
+// CHECK: %[[BAD:.+]] = linalg.generic {{.*}}iterator_types = ["reduction"]
+// CHECK: tensor.extract %[[BAD]][] : tensor<i8>
+// CHECK: cf.assert %{{.+}}, "an index is out of range"
+// CHECK: linalg.generic
+func.func @gather(%x: tensor<9x4xf32>, %i: tensor<3xi64>) -> tensor<3x4xf32> {
+  %y = nn.gather %x, %i {axis = 0 : i64} : (tensor<9x4xf32>, tensor<3xi64>) -> tensor<3x4xf32>
+  return %y : tensor<3x4xf32>
+}
