@@ -61,8 +61,8 @@ static FailureOr<SmallVector<AsmResourceBlob>> run(const tegula_model *model, Ar
 /// The default CPU where this machine has it, so that all such machines compute the same bits.
 static std::string cpuForConstants() {
   llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
-  bool hasDefault = !llvm::Triple(llvm::sys::getProcessTriple()).isX86() ||
-                    (features.lookup("avx2") && features.lookup("fma"));
+  bool hasDefault =
+      !llvm::Triple(llvm::sys::getProcessTriple()).isX86() || (features.lookup("avx2") && features.lookup("fma"));
   return hasDefault ? "" : "native";
 }
 
