@@ -25,12 +25,15 @@ def SplitEmpties : Pass<"tegula-split-empties", "::mlir::func::FuncOp"> {
 def PlanArena : Pass<"tegula-plan-arena", "::mlir::func::FuncOp"> {
   let summary = "Give every static buffer a place in one arena";
   let description = [{
-    Buffers whose lives do not overlap share memory. The largest buffers are placed first, each at the lowest free
-    offset (multiples of 64 bytes); where that is not the best, a search exchanges buffers in this order. The function gets the arena as its last argument; `tgl.workspace_bytes` is its size and
+    Buffers whose lives do not overlap share memory, and a unit's result takes the memory of an input that dies there
+    where the unit carries `tgl.may_overwrite` and reads that input only where it then writes. The largest buffers are
+    placed first, each at the lowest free offset (multiples of 64 bytes); where that is not the best, a search exchanges
+    buffers in this order. The function gets the arena as its last argument; `tgl.workspace_bytes` is its size and
     `tgl.live_bytes` the peak of bytes alive, the bound that no plan can beat. Buffers of dynamic size stay
     `memref.alloc` and get a `memref.dealloc` after their last use.
   }];
   let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
-  let statistics = [Statistic<"placed", "placed", "Number of buffers placed">];
+  let statistics = [Statistic<"placed", "placed", "Number of buffers placed">,
+                    Statistic<"shared", "shared", "Number of results written over an input">];
 }
 #endif

@@ -8,10 +8,14 @@
 // life (greedy by size, Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020); while
 // that misses the peak of live bytes, other orders are tried, each with two buffers exchanged, and kept when no worse.
 //
+// A unit's result takes the place of an input that ends there where the unit allows it (Overwrite.h).
+//
 // Needs: memrefs, no tensors. Leaves: no static memref.alloc. Idempotent.
 //===----------------------------------------------------------------------===//
 
+#include "tegula/compiler/buffer/Overwrite.h"
 #include "tegula/compiler/buffer/Passes.h"
+#include "tegula/dialects/tgl/Tgl.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/Transforms/BufferViewFlowAnalysis.h"
@@ -30,8 +34,9 @@ static constexpr int64_t kAlignBytes = 64;
 static constexpr int64_t kTries = 2000, kSteps = 50'000'000;
 
 namespace {
+/// Memory that one allocation, or several one after the other, live in.
 struct Buffer {
-  memref::AllocOp alloc;
+  SmallVector<memref::AllocOp, 1> allocs;
   int64_t bytes, first, last, offset;
 };
 } // namespace
@@ -145,6 +150,7 @@ struct PlanArena : impl::PlanArenaBase<PlanArena> {
       else
         dynamic.push_back(alloc);
     });
+    shareMemory(buffers, time);
     int64_t live = peakOf(buffers, time.end), bytes = place(buffers, live);
 
     OpBuilder b(&getContext());
@@ -155,12 +161,13 @@ struct PlanArena : impl::PlanArenaBase<PlanArena> {
       release(alloc, views);
     for (Buffer &buffer : buffers) {
       b.setInsertionPointToStart(&body);
-      Value offset = arith::ConstantIndexOp::create(b, buffer.alloc.getLoc(), buffer.offset);
-      Value view =
-          memref::ViewOp::create(b, buffer.alloc.getLoc(), buffer.alloc.getType(), arena, offset, ValueRange());
-      buffer.alloc.replaceAllUsesWith(view);
-      buffer.alloc.erase();
-      ++placed;
+      Value offset = arith::ConstantIndexOp::create(b, buffer.allocs.front().getLoc(), buffer.offset);
+      for (memref::AllocOp alloc : buffer.allocs) {
+        Value view = memref::ViewOp::create(b, alloc.getLoc(), alloc.getType(), arena, offset, ValueRange());
+        alloc.replaceAllUsesWith(view);
+        alloc.erase();
+        ++placed;
+      }
     }
     function->setAttr(kWorkspaceBytes, b.getI64IntegerAttr(bytes));
     function->setAttr(kLiveBytes, b.getI64IntegerAttr(live));
@@ -181,7 +188,31 @@ struct PlanArena : impl::PlanArenaBase<PlanArena> {
       for (Operation *user : alias.getUsers())
         if (!isa<ViewLikeOpInterface>(user) || user->getOperand(0) != alias) // it reads a shape
           extend(time.touch(user, alloc->getParentRegion()));
-    return {alloc, bytesOf(alloc.getType()), std::min(first, last), last, 0};
+    return {{alloc}, bytesOf(alloc.getType()), std::min(first, last), last, 0};
+  }
+
+  /// Makes one buffer of two where a unit is the last to touch the one and the first to touch the other, and may write
+  /// over it.
+  void shareMemory(SmallVector<Buffer> &buffers, const Timeline &time) {
+    llvm::DenseMap<Operation *, Buffer *> homes;
+    for (Buffer &buffer : buffers)
+      homes[buffer.allocs.front()] = &buffer;
+    getOperation().walk([&](scf::ForallOp unit) {
+      auto [begin, end] = time.spans.lookup(unit);
+      for (auto [input, result] : overwritesOf(unit)) {
+        Buffer *from = homes.lookup(input), *to = homes.lookup(result);
+        if (!from || !to || from == to || from->last != end || to->first != begin || from->bytes != to->bytes)
+          continue;
+        from->last = to->last;
+        for (memref::AllocOp alloc : to->allocs)
+          homes[alloc] = from;
+        from->allocs.append(to->allocs);
+        to->allocs.clear();
+        ++shared;
+      }
+      unit->removeAttr(tgl::kMayOverwrite);
+    });
+    llvm::erase_if(buffers, [](const Buffer &buffer) { return buffer.allocs.empty(); });
   }
 
   /// Frees a buffer of dynamic size after the last op of its block that touches it; one that leaves the block is freed

@@ -60,9 +60,10 @@ bool canVectorize(linalg::GenericOp op, int64_t vectorLoop) {
 }
 
 RegisterTile::RegisterTile(OpBuilder &builder, linalg::GenericOp root, linalg::GenericOp epilogue, tgl::PlanAttr plan,
-                           ArrayRef<LoopRange> ranges, ArrayRef<Value> origin)
+                           ArrayRef<LoopRange> ranges, ArrayRef<Value> origin,
+                           const llvm::DenseMap<OpOperand *, Value> &aligned)
     : b(builder), loc(epilogue ? epilogue.getLoc() : root.getLoc()), root(root), epilogue(epilogue), plan(plan),
-      ranges(ranges), origin(origin), lanes(plan.getVectorLoop() < 0 ? 0 : plan.getLanes()),
+      ranges(ranges), origin(origin), aligned(aligned), lanes(plan.getVectorLoop() < 0 ? 0 : plan.getLanes()),
       vectors(plan.getVectorLoop() < 0 ? 1 : plan.getVectors()), vectorLoop(plan.getVectorLoop()),
       unrollLoop(plan.getUnrollLoop()), position(root.getNumLoops()) {}
 
@@ -304,8 +305,13 @@ Value RegisterTile::readOperand(linalg::GenericOp op, OpOperand &operand, int64_
     result = readPacked(unpack, map, keyU, keyV);
   } else {
     SmallVector<Value> indices;
-    for (AffineExpr expr : map.getResults())
-      indices.push_back(apply(expr, keyU, keyV));
+    if (Value slice = aligned.lookup(&operand)) {
+      source = slice;
+      indices = targetIndices(keyU, keyV);
+    } else {
+      for (AffineExpr expr : map.getResults())
+        indices.push_back(apply(expr, keyU, keyV));
+    }
     if (isUniform) {
       result = tensor::ExtractOp::create(b, loc, source, indices);
       if (isVector())
@@ -336,14 +342,18 @@ Value RegisterTile::readPacked(linalg::UnPackOp unpack, AffineMap map, int64_t u
                                         AffineMapAttr::get(identity), padding, Value(), b.getBoolArrayAttr({true}));
 }
 
-Value RegisterTile::write(Value value, Value target, int64_t u, int64_t v) {
+SmallVector<Value> RegisterTile::targetIndices(int64_t u, int64_t v) {
   linalg::GenericOp last = epilogue ? epilogue : root;
-  AffineMap map = last.getIndexingMapsArray().back();
   SmallVector<Value> indices;
-  for (auto [axis, expr] : llvm::enumerate(map.getResults())) {
+  for (auto [axis, expr] : llvm::enumerate(last.getIndexingMapsArray().back().getResults())) {
     Value at = apply(expr, u, v);
     indices.push_back(origin[axis] ? b.createOrFold<arith::SubIOp>(loc, at, origin[axis]) : at);
   }
+  return indices;
+}
+
+Value RegisterTile::write(Value value, Value target, int64_t u, int64_t v) {
+  SmallVector<Value> indices = targetIndices(u, v);
   if (!isVector())
     return tensor::InsertOp::create(b, loc, value, target, indices);
   auto identity = AffineMap::getMinorIdentityMap(indices.size(), 1, b.getContext());

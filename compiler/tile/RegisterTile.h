@@ -38,9 +38,11 @@ bool canVectorize(mlir::linalg::GenericOp op, int64_t vectorLoop);
 class RegisterTile {
 public:
   /// `ranges` has one entry per parallel loop of `root` in loop order (iterators: all parallel loops first). `target`
-  /// is the tensor that the tile is written to, at (loop index - origin) per result axis.
+  /// is the tensor that the tile is written to, at (loop index - origin) per result axis. `aligned`
+  /// holds, for operands that are read where the result is written, the slice with the same indices as the target.
   RegisterTile(mlir::OpBuilder &builder, mlir::linalg::GenericOp root, mlir::linalg::GenericOp epilogue,
-               tgl::PlanAttr plan, llvm::ArrayRef<LoopRange> ranges, llvm::ArrayRef<mlir::Value> origin);
+               tgl::PlanAttr plan, llvm::ArrayRef<LoopRange> ranges, llvm::ArrayRef<mlir::Value> origin,
+               const llvm::DenseMap<mlir::OpOperand *, mlir::Value> &aligned);
 
   /// Emits the loops; returns the written tensor.
   mlir::Value emit(mlir::Value target);
@@ -59,6 +61,7 @@ private:
   Value readOperand(mlir::linalg::GenericOp op, mlir::OpOperand &operand, int64_t u, int64_t v);
   Value readPacked(mlir::linalg::UnPackOp unpack, mlir::AffineMap map, int64_t u, int64_t v);
   Value write(Value vector, Value target, int64_t u, int64_t v);
+  llvm::SmallVector<Value> targetIndices(int64_t u, int64_t v);
   Value indexOf(unsigned loop, int64_t u, int64_t v);
   Value apply(mlir::AffineExpr expr, int64_t u, int64_t v);
   Value toVector(Value scalar);
@@ -73,6 +76,7 @@ private:
   tgl::PlanAttr plan;
   llvm::ArrayRef<LoopRange> ranges;
   llvm::ArrayRef<Value> origin;
+  const llvm::DenseMap<mlir::OpOperand *, Value> &aligned;
   int64_t lanes, vectors, vectorLoop, unrollLoop;
   int64_t tileUnroll = 1;
   bool isMasked = false;

@@ -130,9 +130,20 @@ struct TileUnits : impl::TileUnitsBase<TileUnits> {
         sizes.push_back(b.createOrFold<arith::SubIOp>(loc, ranges[loop].end, ranges[loop].begin));
     }
     Value shared = forall.getRegionIterArgs()[0];
-    Value slice = tensor::ExtractSliceOp::create(b, loc, shared, offsets, sizes, strides);
-    RegisterTile code(b, root, epilogue, plan, ranges, origin);
-    Value written = code.emit(slice);
+    auto sliceOf = [&](Value tensor) -> Value {
+      return tensor::ExtractSliceOp::create(b, loc, tensor, offsets, sizes, strides);
+    };
+    // Elements at the same place in operand and result have the same indices: the buffer stage sees that the result may
+    // take the operand's memory.
+    llvm::DenseMap<OpOperand *, Value> aligned;
+    if (last.getNumReductionLoops() == 0)
+      for (OpOperand *operand : last.getDpsInputOperands())
+        if (operand->get() != root.getResult(0) && last.getMatchingIndexingMap(operand) == map)
+          aligned[operand] = sliceOf(operand->get());
+    if (!aligned.empty())
+      forall->setAttr(tgl::kMayOverwrite, b.getUnitAttr());
+    RegisterTile code(b, root, epilogue, plan, ranges, origin, aligned);
+    Value written = code.emit(sliceOf(shared));
     b.setInsertionPointToEnd(forall.getTerminator().getBody());
     tensor::ParallelInsertSliceOp::create(b, loc, written, shared, offsets, sizes, strides);
 

@@ -25,6 +25,10 @@ constexpr llvm::StringLiteral kSource = "tgl.source";            // what the mod
 constexpr llvm::StringLiteral kFlops = "tgl.flops";
 constexpr llvm::StringLiteral kBytes = "tgl.bytes";
 
+/// On a unit that writes each element of its result once, after it has read whatever it reads at the same place of
+/// other tensors. Buffers may share memory there; see compiler/buffer/Overwrite.h.
+constexpr llvm::StringLiteral kMayOverwrite = "tgl.may_overwrite";
+
 /// The target of the module that holds `op`; null if none was set.
 TargetAttr targetOf(mlir::Operation *op);
 

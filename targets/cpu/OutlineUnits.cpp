@@ -137,8 +137,8 @@ struct OutlineUnits : impl::OutlineUnitsBase<OutlineUnits> {
   void markNoAlias(func::FuncOp code, ArrayRef<Value> arguments) {
     auto rootOf = [](Value value) {
       while (auto view = value.getDefiningOp<ViewLikeOpInterface>()) {
-        if (isa<memref::ViewOp>(view.getOperation()))
-          break; // a place of its own in the arena
+        if (auto place = dyn_cast<memref::ViewOp>(view.getOperation()))
+          return Value(place.getByteShift()); // a place of its own in the arena
         value = view->getOperand(0);
       }
       return value;

@@ -1,5 +1,6 @@
 # The arena is at most 10 % larger than the peak of the bytes alive, computed here from the text of the stage, no two
-# buffers alive at once share memory, and `tegula inspect` says how large it is.
+# buffers alive at once share memory but for a result that takes its input's place, and `tegula inspect` says how
+# large it is.
 # RUN: %python %s %source %tegulac %tegula %t
 # Public models, where they lie beside the source: arena-public.test.
 import json
@@ -79,12 +80,25 @@ class Entry:
             first, _ = self.lives.get(root, (self.now, self.now))
             self.lives[root] = (first, self.now)
 
+    def memories(self):
+        """Offset, bytes, first and last op, name; a result that an op writes over an input is one memory with it."""
+        merged = []
+        for name, (first, last) in sorted(self.lives.items(), key=lambda item: item[1]):
+            place = self.buffers[name]
+            before = next((other for other in merged if other[:2] == [*place] and other[3] == first), None)
+            if before:
+                before[3] = last
+            else:
+                merged.append([*place, first, last, name])
+        return merged
+
     def peak(self):
-        return max((sum(self.buffers[name][1] for name, (first, last) in self.lives.items() if first <= at <= last)
+        memories = self.memories()
+        return max((sum(size for _, size, first, last, _ in memories if first <= at <= last)
                     for at in range(self.now + 1)), default=0)
 
     def collisions(self):
-        places = [(*self.buffers[name], *life, name) for name, life in self.lives.items()]
+        places = self.memories()
         for i, (offset, size, first, last, name) in enumerate(places):
             for offset2, size2, first2, last2, name2 in places[:i]:
                 if offset < offset2 + size2 and offset2 < offset + size and first <= last2 and first2 <= last:
