@@ -100,7 +100,6 @@ private:
     if (parallel >= 2 && extents[parallel - 2] > 1)
       unrollLoop = parallel - 2;
     int64_t panels = (extents[innermost] + lanes - 1) / lanes;
-    bool wide = target.getRegisters() >= 32;
     if (unrollLoop < 0) {
       vectors = std::min<int64_t>(panels, 8);
       while (panels % vectors && vectors > 4)
@@ -108,7 +107,7 @@ private:
       return;
     }
     vectors = std::min<int64_t>(panels, 2);
-    int64_t accumulators = wide ? 24 : 12;
+    int64_t accumulators = target.getRegisters() * 3 / 4; // the rest holds operands
     unroll = std::min<int64_t>(extents[unrollLoop], accumulators / vectors);
   }
 

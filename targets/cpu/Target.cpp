@@ -82,18 +82,21 @@ public:
 private:
   static constexpr int kUsualThreads = 4;
 
-  /// Bytes of a vector register and how many there are.
+  /// Bytes of a vector register and how many there are. Without vectors, four of 28 scalar registers stand for one.
   static std::pair<int64_t, int64_t> vectorsOf(const Triple &triple, const MCSubtargetInfo &info) {
-    if (triple.isX86()) {
-      if (info.checkFeatures("+avx512f"))
-        return {64, 32};
-      if (info.checkFeatures("+avx"))
-        return {32, 16};
-      return {16, 16};
-    }
+    auto has = [&](const char *feature) { return info.checkFeatures(feature); };
+    if (triple.isX86())
+      return has("+avx512f") ? std::pair(64, 32) : has("+avx") ? std::pair(32, 16) : std::pair(16, 16);
     if (triple.isAArch64())
       return {16, 32};
-    return {16, 32};
+    if (triple.isRISCV())
+      return has("+zvl512b")   ? std::pair(64, 32)
+             : has("+zvl256b") ? std::pair(32, 32)
+             : has("+v")       ? std::pair(16, 32)
+                               : std::pair(16, 7);
+    if (triple.isARM() || triple.isThumb())
+      return has("+neon") ? std::pair(16, 16) : std::pair(16, 7);
+    return {16, 16};
   }
 };
 
