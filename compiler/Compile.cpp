@@ -3,6 +3,7 @@
 #include "tegula/compiler/Passes.h"
 #include "tegula/compiler/Pipeline.h"
 #include "tegula/compiler/Report.h"
+#include "tegula/compiler/Weights.h"
 #include "tegula/compiler/emit/Header.h"
 #include "tegula/compiler/emit/Output.h"
 #include "tegula/compiler/import/Importer.h"
@@ -167,6 +168,7 @@ static int runStage(Stage stage, const Target &target, const CompileOptions &opt
   }
   if (failed(pm.run(module)))
     return kInternalError;
+  releaseUnusedWeights(module);
   if (!options.saveTemps.empty())
     saveText(module, word, options);
   if (options.onProgress)

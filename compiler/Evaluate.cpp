@@ -72,6 +72,7 @@ FailureOr<SmallVector<AsmResourceBlob>> evaluateConstants(ModuleOp module, Array
   options.threads = 1;
   options.optLevel = 1;
   options.name = "constants";
+  options.keepWeights = true;
   llvm::SmallString<128> path;
   int descriptor;
   if (llvm::sys::fs::createTemporaryFile("tegula-constants", "so", descriptor, path))

@@ -50,6 +50,8 @@ struct CompileOptions {
   std::string diagnostics = "text"; ///< text, json
   /// Called as the compilation goes on, from any of its threads, one call at a time; may be null.
   std::function<void(const Progress &)> onProgress;
+  /// The weights of the context serve another module too: they stay when they are written to the artifact.
+  bool keepWeights = false;
 };
 
 } // namespace tegula

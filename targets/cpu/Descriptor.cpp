@@ -213,8 +213,8 @@ void addDescriptor(llvm::Module &module, ModuleOp source, StringRef symbol, cons
   DescriptorBuilder(module, source, symbol).add(triple);
 }
 
-/// The bytes of a constant, in `storage` where they are not at hand.
-static StringRef bytesOf(ElementsAttr value, std::string &storage) {
+/// The bytes of a constant, added to `storage` where they are not at hand.
+static StringRef bytesOf(ElementsAttr value, std::list<std::string> &storage) {
   if (auto resource = dyn_cast<DenseResourceElementsAttr>(value)) {
     ArrayRef<char> data = resource.getRawHandle().getBlob()->getData();
     return StringRef(data.data(), data.size());
@@ -223,24 +223,19 @@ static StringRef bytesOf(ElementsAttr value, std::string &storage) {
   ArrayRef<char> data = dense.getRawData();
   if (!dense.isSplat())
     return StringRef(data.data(), data.size());
+  std::string &bytes = storage.emplace_back();
   for (int64_t i = 0; i < dense.getNumElements(); ++i)
-    storage.append(data.begin(), data.end());
-  return storage;
+    bytes.append(data.begin(), data.end());
+  return bytes;
 }
 
-void addConstants(llvm::Module &module, ModuleOp source, StringRef symbol) {
-  auto constants = source->getAttrOfType<DictionaryAttr>(kConstants);
-  if (!constants)
-    return;
-  for (NamedAttribute constant : constants) {
-    std::string storage;
-    StringRef bytes = bytesOf(cast<ElementsAttr>(constant.getValue()), storage);
-    llvm::Constant *data = llvm::ConstantDataArray::getString(module.getContext(), bytes, /*AddNull=*/false);
-    auto *variable = new llvm::GlobalVariable(module, data->getType(), true, llvm::GlobalValue::ExternalLinkage, data,
-                                              symbol + "__" + constant.getName().getValue());
-    variable->setVisibility(llvm::GlobalValue::HiddenVisibility);
-    variable->setAlignment(llvm::Align(64));
-  }
+std::vector<NamedData> constantsOf(ModuleOp source, StringRef symbol, std::list<std::string> &storage) {
+  std::vector<NamedData> data;
+  if (auto constants = source->getAttrOfType<DictionaryAttr>(kConstants))
+    for (NamedAttribute constant : constants)
+      data.push_back({(symbol + "__" + constant.getName().getValue()).str(),
+                      bytesOf(cast<ElementsAttr>(constant.getValue()), storage)});
+  return data;
 }
 
 } // namespace tegula::cpu

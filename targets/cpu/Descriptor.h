@@ -2,10 +2,14 @@
 #ifndef TEGULA_TARGETS_CPU_DESCRIPTOR_H
 #define TEGULA_TARGETS_CPU_DESCRIPTOR_H
 
+#include "tegula/compiler/emit/DataObject.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/IR/Module.h"
 #include "llvm/TargetParser/Triple.h"
+#include <list>
 #include <memory>
+#include <vector>
 
 namespace tegula::cpu {
 
@@ -13,8 +17,9 @@ namespace tegula::cpu {
 /// compiled function (`SYMBOL__main`).
 void addDescriptor(llvm::Module &module, mlir::ModuleOp source, llvm::StringRef symbol, const llvm::Triple &triple);
 
-/// Adds the values of `tgl.constants` as hidden read-only data.
-void addConstants(llvm::Module &module, mlir::ModuleOp source, llvm::StringRef symbol);
+/// The values of `tgl.constants` under their names in the artifact; views of the module's attributes and of what is
+/// added to `storage`.
+std::vector<NamedData> constantsOf(mlir::ModuleOp source, llvm::StringRef symbol, std::list<std::string> &storage);
 
 /// The C runtime for the triple's architecture; null with a message in `why` when there is none.
 std::unique_ptr<llvm::Module> loadRuntime(llvm::LLVMContext &context, const llvm::Triple &triple, std::string &why);

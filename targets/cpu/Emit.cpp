@@ -1,5 +1,7 @@
 //===- Emit.cpp - the artifact of the CPU target ---------------------------------------------------===//
 
+#include "tegula/compiler/Weights.h"
+#include "tegula/compiler/emit/DataObject.h"
 #include "tegula/compiler/emit/Header.h"
 #include "tegula/compiler/emit/Link.h"
 #include "tegula/compiler/emit/Output.h"
@@ -140,7 +142,6 @@ static void compilePart(Part &part, tgl::TargetAttr target, int optLevel) {
     return;
   }
   writeObject(part, *machine, llvm::CodeGenFileType::ObjectFile, stream);
-  part.module.reset(); // frees the weights' copy early
 }
 
 /// Compiles the parts on all cores.
@@ -187,13 +188,6 @@ static bool buildParts(ModuleOp module, const CompileOptions &options, StringRef
       addDescriptor(*part.module, module, symbol, machine->getTargetTriple());
     parts.push_back(std::move(part));
   }
-  Part constants;
-  constants.module = std::make_unique<llvm::Module>("constants", *constants.context);
-  constants.module->setDataLayout(machine->createDataLayout());
-  constants.module->setTargetTriple(machine->getTargetTriple());
-  constants.isOptimized = true;
-  addConstants(*constants.module, module, symbol);
-  parts.push_back(std::move(constants));
   Part runtime;
   runtime.module = loadRuntime(*runtime.context, machine->getTargetTriple(), why);
   if (!runtime.module)
@@ -233,6 +227,28 @@ static bool needsLibm(llvm::ArrayRef<Part> code) {
   return false;
 }
 
+/// Compiles the parts and writes the weights to `objects`, in this order: code, weights, runtime.
+static bool writeObjects(ModuleOp module, StringRef symbol, std::vector<Part> &parts, tgl::TargetAttr target,
+                         const CompileOptions &options, ArrayRef<std::string> objects, std::string &why) {
+  size_t weights = parts.size() - 1;
+  for (auto [index, part] : llvm::enumerate(parts))
+    part.object = objects[index < weights ? index : index + 1];
+  compileParts(parts, target, options);
+  for (Part &part : parts)
+    if (!part.why.empty()) {
+      why = part.why;
+      return false;
+    }
+  std::list<std::string> storage;
+  if (!writeDataObject(constantsOf(module, symbol, storage), parts.front().object, objects[weights], why))
+    return false;
+  if (!options.keepWeights) { // the linker needs room for the same bytes
+    module->removeAttr(kConstants);
+    releaseUnusedWeights(module);
+  }
+  return true;
+}
+
 int emitArtifact(ModuleOp module, const CompileOptions &options, std::string &why) {
   std::string kind = kindOf(options);
   std::string stem = options.name.empty() ? llvm::sys::path::stem(options.output).str() : options.name;
@@ -264,17 +280,9 @@ int emitArtifact(ModuleOp module, const CompileOptions &options, std::string &wh
   std::vector<std::string> objects, needed;
   if (kind == "shared" && needsLibm(llvm::ArrayRef<Part>(parts).take_front(count)))
     needed.push_back("libm.so.6");
-  for (auto [index, part] : llvm::enumerate(parts)) {
-    part.object = output + "." + std::to_string(index) + ".o";
-    objects.push_back(part.object);
-  }
-  compileParts(parts, target, options);
-  bool ok = true;
-  for (Part &part : parts)
-    if (!part.why.empty()) {
-      why = part.why;
-      ok = false;
-    }
+  for (size_t index = 0; index <= parts.size(); ++index)
+    objects.push_back(output + "." + std::to_string(index) + ".o");
+  bool ok = writeObjects(module, symbol, parts, target, options, objects, why);
   int code = ok ? 0 : 3;
   if (ok) {
     ok = kind == "lib" ? writeArchiveFile(objects, symbol, output, why)
