@@ -132,7 +132,9 @@ Value RegisterTile::emitUnrolled(Value target) {
     Value rest = arith::RemUIOp::create(b, loc, extent, constant(plan.getUnroll()));
     Value middle = arith::SubIOp::create(b, loc, range.end, rest);
     target = blocks(range.begin, middle, plan.getUnroll(), target);
-    return blocks(middle, range.end, 1, target);
+    bool isKnown = !ShapedType::isDynamic(range.lastExtent) && plan.getBlock()[unrollLoop] % plan.getUnroll() == 0;
+    int64_t last = isKnown ? range.lastExtent % plan.getUnroll() : 1;
+    return last ? blocks(middle, range.end, last, target) : target;
   }
   // Tiles of two neighbouring sizes instead of full ones and a small rest.
   int64_t tiles = (range.extent + plan.getUnroll() - 1) / plan.getUnroll();

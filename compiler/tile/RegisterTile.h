@@ -26,6 +26,8 @@ struct LoopRange {
   mlir::Value begin, end;
   /// The extent where it is known at compile time and the same in every block, else kDynamic.
   int64_t extent;
+  /// The extent of the last block where known; the others are multiples of the tile.
+  int64_t lastExtent = mlir::ShapedType::kDynamic;
 };
 
 /// How one operand is read in the vector loop.

@@ -182,7 +182,8 @@ struct TileUnits : impl::TileUnitsBase<TileUnits> {
         ranges.push_back({begin, stop, block});
         continue;
       }
-      ranges.push_back({begin, arith::MinUIOp::create(b, loc, stop, end), ShapedType::kDynamic});
+      ranges.push_back({begin, arith::MinUIOp::create(b, loc, stop, end), ShapedType::kDynamic,
+                        extent ? *extent % block : ShapedType::kDynamic});
     }
     return ranges;
   }

@@ -137,7 +137,9 @@ private:
     if (reduces) {
       double bytes = leftBytes(root, vectorLoop, extents, ~0u);
       double parts = bytes / (target.getCacheKiB() * 512.0);
-      if (parts > 1 && (int64_t)outer != vectorLoop)
+      if (parts > 1 && (int64_t)outer == unrollLoop)
+        splitTiles(outer, unroll, (int64_t)(parts + 0.999), blocks);
+      else if (parts > 1 && (int64_t)outer != vectorLoop)
         split(outer, (int64_t)(parts + 0.999));
     }
     // Enough blocks for all threads, from the outermost loop inwards; panels last.
@@ -147,21 +149,22 @@ private:
       split(loop, (wanted + blocks - 1) / blocks);
     }
     if (vectorLoop >= 0 && blocks < wanted)
-      splitVectorLoop(wanted, blocks);
-    if (unrollLoop >= 0 && blocks < wanted)
-      split(unrollLoop, (wanted + blocks - 1) / blocks);
+      splitTiles(vectorLoop, lanes * vectors, wanted, blocks);
+    if (unrollLoop >= 0 && !block[unrollLoop] && blocks < wanted)
+      splitTiles(unrollLoop, unroll, wanted, blocks);
   }
 
-  void splitVectorLoop(int64_t wanted, int64_t &blocks) {
-    int64_t width = lanes * vectors, panels = (extents[vectorLoop] + width - 1) / width;
-    int64_t parts = std::min(panels, (wanted + blocks - 1) / blocks);
+  /// Splits a loop of the register tile between tiles of `width` iterations.
+  void splitTiles(unsigned loop, int64_t width, int64_t wanted, int64_t &blocks) {
+    int64_t tiles = (extents[loop] + width - 1) / width;
+    int64_t parts = std::min(tiles, (wanted + blocks - 1) / blocks);
     if (parts <= 1)
       return;
-    int64_t size = (panels + parts - 1) / parts * width;
-    if (size >= extents[vectorLoop])
+    int64_t size = (tiles + parts - 1) / parts * width;
+    if (size >= extents[loop])
       return;
-    block[vectorLoop] = size;
-    blocks *= (extents[vectorLoop] + size - 1) / size;
+    block[loop] = size;
+    blocks *= (extents[loop] + size - 1) / size;
   }
 
   linalg::GenericOp root;

@@ -1,0 +1,21 @@
+// Blocks hold whole register tiles, whatever the extents: 197 rows have no divisor.
+// RUN: %tegula-opt %s --pass-pipeline='builtin.module(func.func(tegula-plan-units))' | FileCheck %s
+
+#a = affine_map<(m, n, k) -> (m, k)>
+#b = affine_map<(m, n, k) -> (k, n)>
+#c = affine_map<(m, n, k) -> (m, n)>
+module attributes {tgl.target = #tgl.target<name = "cpu", triple = "x86_64-linux-gnu", cpu = "x86-64-v3", features = "", vectorBytes = 32, registers = 16, cacheKiB = 512, threads = 4>} {
+  // The left side does not fit the cache: rows are split, in tiles of 6, then columns.
+  // CHECK-LABEL: @rows
+  // CHECK: unroll = 6, block = [66, {{[1-9][0-9]*}}]
+  func.func @rows(%a: tensor<197x768xf32>, %b: tensor<768x192xf32>, %c: tensor<197x192xf32>) -> tensor<197x192xf32> {
+    %0 = linalg.generic {indexing_maps = [#a, #b, #c], iterator_types = ["parallel", "parallel", "reduction"]}
+        ins(%a, %b : tensor<197x768xf32>, tensor<768x192xf32>) outs(%c : tensor<197x192xf32>) {
+      ^bb0(%x: f32, %y: f32, %z: f32):
+        %p = arith.mulf %x, %y : f32
+        %s = arith.addf %z, %p : f32
+        linalg.yield %s : f32
+    } -> tensor<197x192xf32>
+    return %0 : tensor<197x192xf32>
+  }
+}
