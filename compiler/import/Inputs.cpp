@@ -185,22 +185,24 @@ bool GraphImporter::checkDeclared(StringRef name, Value value, Location loc) {
   const Declared &claim = found->second;
   auto type = Node::typeOf(value);
   bool isTrue = !claim.element || claim.element == type.getElementType();
-  if (claim.shape) {
-    isTrue &= (int64_t)claim.shape->size() == type.getRank();
+  // Exporters often declare a wrong number of axes for outputs, and every runtime goes by what is computed.
+  bool isOtherRank = claim.shape && (int64_t)claim.shape->size() != type.getRank();
+  if (claim.shape && !isOtherRank) {
     for (auto [said, is] : llvm::zip(*claim.shape, type.getShape()))
       isTrue &= ShapedType::isDynamic(said) || ShapedType::isDynamic(is) || said == is;
   }
-  if (isTrue)
+  if (isTrue && !isOtherRank)
     return true;
   Type element = claim.element ? claim.element : type.getElementType();
-  InFlightDiagnostic diagnostic = emitError(loc) << "[T0202] '" << name << "' is declared as ";
+  InFlightDiagnostic diagnostic = isTrue ? emitWarning(loc) : emitError(loc);
+  diagnostic << "[T0202] '" << name << "' is declared as ";
   if (claim.shape)
     diagnostic << RankedTensorType::get(*claim.shape, element);
   else
     diagnostic << element;
   diagnostic << ", but the model computes " << type;
   diagnostic.attachNote() << "help: correct or remove the declaration in value_info or output";
-  return false;
+  return isTrue;
 }
 
 } // namespace tegula

@@ -9,9 +9,28 @@ using namespace mlir;
 
 namespace tegula {
 
-FailureOr<Windows> readWindows(Node &n, ArrayRef<int64_t> kernel) {
+/// Pads x as auto_pad asks for, by what its extents are at run time.
+static Value padToWindows(Node &n, Value x, const Windows &w, bool isUpper, double value) {
+  Ints reach;
+  for (auto [kernel, dilation] : llvm::zip(w.kernel, w.dilations))
+    reach.push_back((kernel - 1) * dilation + 1);
+  Value extents = n.shape(x, 2), strides = n.ints(w.strides), one = n.ints(Ints(reach.size(), 1));
+  Value steps = n.binary("div", n.binary("sub", extents, one), strides); // ceil(extent / stride) - 1
+  Value needed = n.binary("add", n.binary("mul", steps, strides), n.ints(reach));
+  Value total = n.binary("max", n.binary("sub", needed, extents), n.ints(Ints(reach.size(), 0)));
+  Value less = n.binary("div", total, n.ints(Ints(reach.size(), 2))), more = n.binary("sub", total, less);
+  Value none = n.ints({0, 0}), pads = n.concat({none, isUpper ? less : more, none, isUpper ? more : less}, 0);
+  Ints shape(n.shapeOf(x));
+  std::fill(shape.begin() + 2, shape.end(), ShapedType::kDynamic);
+  return nn::PadOp::create(n.b, n.loc, RankedTensorType::get(shape, n.elementOf(x)), x, pads,
+                           n.number(n.elementOf(x), value), n.b.getStringAttr("constant"),
+                           n.b.getDenseI64ArrayAttr(Ints(shape.size(), 0)),
+                           n.b.getDenseI64ArrayAttr(Ints(shape.size(), 0)));
+}
+
+FailureOr<Windows> readWindows(Node &n, ArrayRef<int64_t> kernel, Value &input, std::optional<double> value) {
   size_t spatial = kernel.size();
-  ArrayRef<int64_t> x = n.shapeOf(n.in(0));
+  ArrayRef<int64_t> x = n.shapeOf(input);
   Windows w;
   w.kernel = Ints(kernel);
   w.strides = n.getInts("strides").value_or(Ints(spatial, 1));
@@ -36,10 +55,16 @@ FailureOr<Windows> readWindows(Node &n, ArrayRef<int64_t> kernel) {
     w.low.assign(spatial, 0);
     w.high.assign(spatial, 0);
   } else if (mode == "SAME_UPPER" || mode == "SAME_LOWER") {
+    auto isOpen = [&](size_t axis) { return ShapedType::isDynamic(x[axis + 2]) && w.strides[axis] != 1; };
+    if (llvm::any_of(llvm::seq<size_t>(0, spatial), isOpen)) {
+      if (!value)
+        return n.refuse("T0102", "auto_pad needs static spatial extents", "--shape NAME:1x3x224x224");
+      input = padToWindows(n, input, w, mode == "SAME_UPPER", *value);
+      w.low = w.high = Ints(spatial, 0);
+      return w;
+    }
     for (size_t axis = 0; axis < spatial; ++axis) {
       int64_t extent = x[axis + 2], reach = (w.kernel[axis] - 1) * w.dilations[axis] + 1, stride = w.strides[axis];
-      if (ShapedType::isDynamic(extent) && stride != 1)
-        return n.refuse("T0102", "auto_pad needs static spatial extents", "--shape NAME:1x3x224x224");
       int64_t total = ShapedType::isDynamic(extent)
                           ? reach - 1
                           : std::max<int64_t>(0, ((extent + stride - 1) / stride - 1) * stride + reach - extent);
@@ -113,7 +138,7 @@ static FailureOr<Values> conv(Node &n) {
     return n.refuse("T0202", "the weight needs the shape [M, C/group, kernel...]");
   if (auto kernel = n.getInts("kernel_shape"); kernel && ArrayRef<int64_t>(*kernel) != n.shapeOf(w).drop_front(2))
     return n.refuse("T0202", "kernel_shape differs from the weight's shape");
-  FailureOr<Windows> windows = readWindows(n, n.shapeOf(w).drop_front(2));
+  FailureOr<Windows> windows = readWindows(n, n.shapeOf(w).drop_front(2), x, 0.0);
   if (failed(windows))
     return failure();
   int64_t group = n.getInt("group", 1), channels = n.shapeOf(x)[1], filters = n.shapeOf(w)[0];

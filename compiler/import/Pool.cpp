@@ -14,18 +14,21 @@ static Value makePool(Node &n, StringRef kind, Value x, const Windows &w, bool c
                                 n.flag("count_include_pad", countPad)});
 }
 
-static FailureOr<Windows> windowsOf(Node &n) {
+static FailureOr<Windows> windowsOf(Node &n, Value &x, std::optional<double> padding = std::nullopt) {
   auto kernel = n.getInts("kernel_shape");
   if (!kernel)
     return n.refuse("T0201", "kernel_shape is missing");
-  return readWindows(n, *kernel);
+  return readWindows(n, *kernel, x, padding);
 }
 
 static FailureOr<Values> maxPool(Node &n) {
-  FailureOr<Windows> w = windowsOf(n);
+  // Padding never wins; with indices it would have to be told from elements.
+  Value x = n.in(0);
+  bool mayPad = isa<FloatType>(n.elementOf(x)) && !n.wantsOutput(1);
+  FailureOr<Windows> w = windowsOf(n, x, mayPad ? std::optional(-INFINITY) : std::nullopt);
   if (failed(w))
     return failure();
-  Values results{makePool(n, "max", n.in(0), *w, false)};
+  Values results{makePool(n, "max", x, *w, false)};
   if (n.wantsOutput(1))
     results.push_back(n.make<nn::MaxPoolIndicesOp>(
         n.in(0), {n.attr("kernel", w->kernel), n.attr("strides", w->strides), n.attr("dilations", w->dilations),
@@ -37,7 +40,8 @@ static FailureOr<Values> maxPool(Node &n) {
 }
 
 static FailureOr<Values> averagePool(Node &n) {
-  FailureOr<Windows> w = windowsOf(n);
+  Value x = n.in(0);
+  FailureOr<Windows> w = windowsOf(n, x);
   if (failed(w))
     return failure();
   return one(makePool(n, "average", n.in(0), *w, n.getInt("count_include_pad", 0)));
@@ -55,7 +59,8 @@ static Value powerMean(Node &n, int64_t p, Value x, llvm::function_ref<Value(Val
 }
 
 static FailureOr<Values> lpPool(Node &n) {
-  FailureOr<Windows> w = windowsOf(n);
+  Value x = n.in(0);
+  FailureOr<Windows> w = windowsOf(n, x);
   if (failed(w))
     return failure();
   return one(powerMean(n, n.getInt("p", 2), n.in(0), [&](Value v) { return v ? makePool(n, "sum", v, *w, true) : v; }));

@@ -11,8 +11,10 @@ struct Windows {
   Ints kernel, strides, dilations, low, high;
 };
 
-/// Reads them for an input of shape [N, C, D...]. Fails with a diagnostic.
-llvm::FailureOr<Windows> readWindows(Node &node, llvm::ArrayRef<int64_t> kernel);
+/// Reads them for an input of shape [N, C, D...]. Fails with a diagnostic. Where auto_pad's amounts depend on extents
+/// of the run, `x` is padded with `value` here and the windows need no pads.
+llvm::FailureOr<Windows> readWindows(Node &node, llvm::ArrayRef<int64_t> kernel, mlir::Value &x,
+                                     std::optional<double> value);
 
 } // namespace tegula
 

@@ -138,7 +138,8 @@ struct TileUnits : impl::TileUnitsBase<TileUnits> {
     llvm::DenseMap<OpOperand *, Value> aligned;
     if (last.getNumReductionLoops() == 0)
       for (OpOperand *operand : last.getDpsInputOperands())
-        if (operand->get() != root.getResult(0) && last.getMatchingIndexingMap(operand) == map)
+        if (operand->get() != root.getResult(0) && isa<RankedTensorType>(operand->get().getType()) &&
+            last.getMatchingIndexingMap(operand) == map)
           aligned[operand] = sliceOf(operand->get());
     if (!aligned.empty())
       forall->setAttr(tgl::kMayOverwrite, b.getUnitAttr());

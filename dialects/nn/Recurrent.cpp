@@ -123,7 +123,8 @@ private:
   Value weightOf(int64_t first, int64_t count);
   Value stepOf(Value sequence, Value t);
   Value store(Value row, Value sequence, Value t);
-  Value initial(Value given);
+  Value withRows(Value given, StringRef what);
+  Value initial(Value given, StringRef what);
   Value keepLive(Value next, Value old, Value step);
   std::pair<Value, Value> stepLstm(Value xw, Value h, Value c);
   Value stepGru(Value xw, Value h);
@@ -251,11 +252,23 @@ Value Layer::store(Value state, Value sequence, Value t) {
                                        Shape{one, rows, stateShape[1]}, Shape{one, one, one});
 }
 
+/// `given` with as many rows as the sequence has; whether that is so is seen at run time where the types leave it open.
+Value Layer::withRows(Value given, StringRef what) {
+  OpFoldResult have = b.extent(given, 0);
+  if (have == rows)
+    return given;
+  b.check(b.compare("ne", b.asValue(have), b.asValue(rows)), what + " has another batch than the sequence");
+  RankedTensorType type = tensorType(given);
+  SmallVector<int64_t> shape(type.getShape());
+  shape[0] = getConstantIntValue(rows).value_or(ShapedType::kDynamic);
+  return b.b.createOrFold<tensor::CastOp>(b.loc, RankedTensorType::get(shape, type.getElementType()), given);
+}
+
 /// The first state, as a sequence of one step.
-Value Layer::initial(Value given) {
+Value Layer::initial(Value given, StringRef what) {
   Shape shape{b.b.getIndexAttr(1), rows, stateShape[1]};
   Value zeros = b.fill(b.number(element, 0), shape);
-  return given ? store(given, zeros, b.index(0)) : zeros;
+  return given ? store(withRows(given, what), zeros, b.index(0)) : zeros;
 }
 
 /// `next` in the rows that are not at their end yet, `old` (or 0) in the others.
@@ -358,14 +371,17 @@ Value Layer::stepRnn(Value xw, Value h) {
 }
 
 SmallVector<Value> Layer::lower() {
+  if (in.getLengths())
+    (void)withRows(in.getLengths(), "the tensor of lengths");
   bool isLstm = op.getKind() == "lstm", isGathered = op.getReverse() && in.getLengths();
   Value xw = project(), zero = b.index(0);
   if (isGathered)
     xw = gatherReversed(xw, /*isResult=*/false);
   Value steps = b.dim(in.getX(), 0), last = b.sub(steps, b.index(1));
-  SmallVector<Value> carried{initial(in.getH0()), b.empty({b.extent(in.getX(), 0), rows, stateShape[1]}, element)};
+  SmallVector<Value> carried{initial(in.getH0(), "the initial state"),
+                             b.empty({b.extent(in.getX(), 0), rows, stateShape[1]}, element)};
   if (isLstm)
-    carried.push_back(initial(in.getC0()));
+    carried.push_back(initial(in.getC0(), "the initial cell"));
   SmallVector<Value> ends = b.loop(steps, carried, [&](Value step, ValueRange states) {
     Value t = op.getReverse() && !isGathered ? b.sub(last, step) : step;
     Value input = stepOf(xw, t), h = stepOf(states[0], zero), state, c, cell;

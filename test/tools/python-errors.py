@@ -1,8 +1,9 @@
 # The Python package over the real compiler: what CompileError and RunError carry.
 # RUN: rm -rf %t && mkdir %t && cd %t && %python %s
 import numpy as np
+import onnx
 import tegula
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 
 def save(path, nodes):
@@ -54,3 +55,18 @@ assert model.inputs[0].shape == (None, 3)
 assert model.run([np.ones((5, 3), np.float32)])["y"].shape == (5, 3)
 error = caught(tegula.RunError, tegula.load, "good.onnx")
 assert "not an artifact" in str(error), error
+
+# A recurrent layer's initial state with one row, at a sequence of any batch: right where they agree, else refused.
+weights = [numpy_helper.from_array(np.full((1, 6, columns), 0.5, np.float32), name)
+           for columns, name in ((3, "w"), (2, "r"))]
+inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [4, "n", 3]),
+          helper.make_tensor_value_info("h0", TensorProto.FLOAT, [1, 1, 2])]
+graph = helper.make_graph([helper.make_node("GRU", ["x", "w", "r", "", "", "h0"], ["y"], name="layer", hidden_size=2)], "g",
+                          inputs, [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], weights)
+onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), "gru.onnx")
+tegula.compile("gru.onnx", "gru.so")
+model = tegula.load("gru.so")
+feeds = {"x": np.ones((4, 1, 3), np.float32), "h0": np.zeros((1, 1, 2), np.float32)}
+assert model.run(feeds)["y"].shape == (4, 1, 1, 2)
+error = caught(tegula.RunError, model.run, {**feeds, "x": np.ones((4, 3, 3), np.float32)})
+assert "node 'layer': the initial state has another batch than the sequence" in str(error), error

@@ -79,6 +79,8 @@ CASES = [
     ("declared", model([node("Relu", ["x"], ["t"]), node("Neg", ["t"])], info=[("t", [7, 3])]), 1,
      "'t' is declared as 'tensor<7x3xf32>', but the model computes 'tensor<2x3xf32>'"),
     ("declared_output", model([node("Relu", ["x"])], outputs=(("y", [2, 4]),)), 1, "'y' is declared as"),
+    # Exporters get the number of axes of outputs wrong: a warning.
+    ("declared_rank", model([node("Relu", ["x"])], outputs=(("y", [6]),)), 0, "warning[T0202]: 'y' is declared as"),
     ("laughs", laughs(60), 4, "expand to more than 65536 nodes"),
     ("chain_of_functions", laughs(12), 0, ""),
     ("strides", model([node("MaxPool", ["x"], kernel_shape=[2], strides=[0])], (("x", [1, 1, 9]),)),
