@@ -220,6 +220,9 @@ static FailureOr<Values> squeeze(Node &n) {
   auto axes = axesOf(n, 13, 1, n.rankOf(x));
   if (failed(axes))
     return failure();
+  if (!*axes && ShapedType::isDynamicShape(n.shapeOf(x)))
+    return n.refuse("T0102", "without axes, the rank of the result depends on extents known at run time only",
+                    "give the extents: --dim batch=1 or --shape NAME:1x3x224x224");
   Ints shape, kept;
   for (auto [axis, extent] : llvm::enumerate(n.shapeOf(x))) {
     bool drop = *axes ? llvm::is_contained(**axes, (int64_t)axis) : extent == 1;

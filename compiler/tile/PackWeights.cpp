@@ -91,7 +91,10 @@ struct PackWeights : impl::PackWeightsBase<PackWeights> {
     if (!constant || !type || !readsPanels(op, operand, plan))
       return;
     int64_t width = plan.getLanes() * plan.getVectors();
-    ElementsAttr value = packValue(cast<ElementsAttr>(constant.getValue()), width);
+    // A weight that several ops read in panels of one width is stored once.
+    ElementsAttr &value = panels[{constant.getValue(), width}];
+    if (!value)
+      value = packValue(cast<ElementsAttr>(constant.getValue()), width);
     if (!value)
       return;
     OpBuilder builder(op);
@@ -108,7 +111,10 @@ struct PackWeights : impl::PackWeightsBase<PackWeights> {
     ++this->packed;
   }
 
+  llvm::DenseMap<std::pair<Attribute, int64_t>, ElementsAttr> panels;
+
   void runOnOperation() override {
+    panels.clear();
     getOperation().walk([&](linalg::GenericOp op) {
       auto plan = op->getAttrOfType<tgl::PlanAttr>(tgl::kPlan);
       if (!plan || plan.getVectorLoop() < 0)
