@@ -78,18 +78,16 @@ Value RegisterTile::loop(Value begin, Value end, int64_t step, Value carried,
   return op.getResult(0);
 }
 
-Value RegisterTile::emit(Value target) { return emitVectorLoop(target); }
+Value RegisterTile::emit(Value target) { return hasPanels() ? emitVectorLoop(target) : emitOuterLoops(0, target); }
 
 Value RegisterTile::emitVectorLoop(Value target) {
-  if (!isVector())
-    return emitOuterLoops(0, target);
   const LoopRange &range = ranges[vectorLoop];
   int64_t step = lanes * vectors;
   auto blocks = [&](Value begin, Value end, Value carried, bool masked) {
     return loop(begin, end, step, carried, [&](Value at, Value inner) {
       position[vectorLoop] = at;
       isMasked = masked;
-      return emitOuterLoops(0, inner);
+      return hasPanels() ? emitOuterLoops(0, inner) : emitUnrolled(inner);
     });
   };
   if (!ShapedType::isDynamic(range.extent) && range.extent % step == 0)
@@ -104,7 +102,7 @@ Value RegisterTile::emitVectorLoop(Value target) {
 
 Value RegisterTile::emitOuterLoops(unsigned loopIndex, Value target) {
   if (loopIndex == ranges.size())
-    return emitUnrolled(target);
+    return isVector() && !hasPanels() ? emitVectorLoop(target) : emitUnrolled(target);
   if ((isVector() && loopIndex == vectorLoop) || (int64_t)loopIndex == unrollLoop)
     return emitOuterLoops(loopIndex + 1, target);
   if (ranges[loopIndex].extent == 1) {

@@ -78,9 +78,8 @@ FailureOr<SmallVector<Value>> SoftmaxOp::lower(LoweringBuilder &b, ValueRange op
   Value x = operands[0];
   Rows rows(b, x, getAxis(), getAxis() + 1);
   Value zero = b.number(rows.number, 0);
-  // A NaN may lose against the maximum: it comes back through exp.
   Value top = rows.reduce({x}, b.extreme(rows.number, false, false),
-                          [&](ArrayRef<Value> elements) { return b.quickMax(rows.wide(elements[0]), elements[1]); });
+                          [&](ArrayRef<Value> elements) { return b.max(rows.wide(elements[0]), elements[1]); });
   auto exponential = [&](ArrayRef<Value> elements) {
     return b.math<math::ExpOp>(b.sub(rows.wide(elements[0]), elements[1]));
   };

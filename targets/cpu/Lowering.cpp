@@ -36,9 +36,7 @@ void addLoweringPasses(OpPassManager &pm) {
   ConvertVectorToLLVMPassOptions vectorOptions;
   vectorOptions.reassociateFPReductions = true;
   pm.addPass(createConvertVectorToLLVMPass(vectorOptions));
-  arith::ArithExpandOpsPassOptions expand;
-  expand.includeBf16 = true;
-  pm.nest<func::FuncOp>().addPass(arith::createArithExpandOpsPass(expand));
+  pm.nest<func::FuncOp>().addPass(createLowerArith());
   pm.addPass(createConvertMathToLLVMPass());
   pm.addPass(createConvertMathToLibmPass());
   pm.addPass(createConvertVectorToLLVMPass(vectorOptions));

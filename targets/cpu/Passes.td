@@ -40,6 +40,14 @@ def LowerChecks : Pass<"tegula-lower-checks", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::cf::ControlFlowDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect"];
 }
 
+def LowerArith : Pass<"tegula-lower-arith", "::mlir::func::FuncOp"> {
+  let summary = "Write out arithmetic that LLVM has no instruction for";
+  let description = [{
+    Ceiling and floor divisions and conversions from and to bf16 (in integer arithmetic: few CPUs have them).
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::vector::VectorDialect"];
+}
+
 def LowerVectors : Pass<"tegula-lower-vectors", "::mlir::func::FuncOp"> {
   let summary = "Lower transfers and approximate math functions by polynomials";
   let description = "Masked transfers become masked loads and stores; f32 exp, log, tanh, erf, sin, ... become polynomials.";

@@ -97,8 +97,7 @@ private:
       vectors = extents[innermost] >= 4 * lanes && scalarOps(root) < 12 ? 4 : 1;
       return;
     }
-    if (parallel >= 2 && extents[parallel - 2] > 1)
-      unrollLoop = parallel - 2;
+    unrollLoop = chooseUnrollLoop();
     int64_t panels = (extents[innermost] + lanes - 1) / lanes;
     if (unrollLoop < 0) {
       vectors = std::min<int64_t>(panels, 8);
@@ -109,6 +108,22 @@ private:
     vectors = std::min<int64_t>(panels, 2);
     int64_t accumulators = target.getRegisters() * 3 / 4; // the rest holds operands
     unroll = std::min<int64_t>(extents[unrollLoop], accumulators / vectors);
+  }
+
+  /// The innermost loop around the vector loop that has iterations. Further out than the next one, only where what is
+  /// read along the vector loop serves several of them.
+  int64_t chooseUnrollLoop() {
+    for (int64_t loop = (int64_t)parallel - 2; loop >= 0; --loop) {
+      if (extents[loop] < 2)
+        continue;
+      bool isNext = loop == (int64_t)parallel - 2;
+      bool isShared = llvm::any_of(root.getDpsInputOperands(), [&](OpOperand *operand) {
+        AffineMap map = root.getMatchingIndexingMap(operand);
+        return accessOf(map, vectorLoop) == OperandAccess::Contiguous && !map.isFunctionOfDim(loop);
+      });
+      return isNext || isShared ? loop : -1;
+    }
+    return -1;
   }
 
   void chooseBlocks() {
