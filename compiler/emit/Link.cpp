@@ -9,31 +9,12 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/StringSaver.h"
 #include "llvm/Support/raw_ostream.h"
-#include "llvm/TargetParser/Triple.h"
 
 LLD_HAS_DRIVER(elf)
 
 using namespace llvm;
 
 namespace tegula {
-
-static const char *emulationOf(const Triple &triple) {
-  switch (triple.getArch()) {
-  case Triple::aarch64:
-    return "aarch64linux";
-  case Triple::riscv64:
-    return "elf64lriscv";
-  case Triple::riscv32:
-    return "elf32lriscv";
-  case Triple::arm:
-  case Triple::thumb:
-    return "armelf_linux_eabi";
-  case Triple::x86:
-    return "elf_i386";
-  default:
-    return "elf_x86_64";
-  }
-}
 
 static bool runLinker(std::vector<std::string> arguments, std::string &why) {
   std::vector<const char *> words;
@@ -47,10 +28,9 @@ static bool runLinker(std::vector<std::string> arguments, std::string &why) {
   return result.retCode == 0;
 }
 
-bool linkObjects(ArrayRef<std::string> objects, StringRef plain, StringRef output, StringRef tripleText,
-                 bool relocatable, ArrayRef<std::string> needed, std::string &why) {
-  Triple triple(tripleText);
-  std::vector<std::string> base{"ld.lld", "-m", emulationOf(triple), "--threads=1"};
+bool linkObjects(ArrayRef<std::string> objects, StringRef plain, StringRef output, bool relocatable,
+                 ArrayRef<std::string> needed, std::string &why) {
+  std::vector<std::string> base{"ld.lld", "--threads=1"}; // the machine is that of the objects
   std::vector<std::string> arguments = base;
   std::vector<std::string> stubs;
   if (relocatable) {

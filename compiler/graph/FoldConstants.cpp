@@ -34,7 +34,8 @@ static int64_t bytesOf(Type type) {
 
 /// Whether the op can be evaluated, all its operands being constant.
 static bool canEvaluate(Operation &op) {
-  if (!isa<nn::NnDialect>(op.getDialect()) || isa<nn::ConstantOp>(op) || op.getNumOperands() == 0)
+  if (!isa<nn::NnDialect>(op.getDialect()) || isa<nn::ConstantOp, nn::ConditionOp>(op) || op.getNumOperands() == 0 ||
+      !isPure(&op))
     return false;
   int64_t inputs = 0, results = 0;
   for (Value operand : op.getOperands())

@@ -2,6 +2,7 @@
 
 #include "tegula/compiler/import/GraphImporter.h"
 #include "tegula/compiler/import/Limits.h"
+#include "tegula/dialects/tgl/NodeName.h"
 
 using namespace mlir;
 
@@ -87,6 +88,31 @@ FailureOr<Values> GraphImporter::inlineGraph(const onnx::GraphProto &graph, OpBu
   if (!ok)
     return failure();
   return results;
+}
+
+FailureOr<Values> GraphImporter::tryInlineGraph(const onnx::GraphProto &graph, OpBuilder &b, StringRef prefix,
+                                                std::string &why) {
+  llvm::StringSet<> brokenBefore = broken;
+  std::vector<Diagnostic> heard;
+  FailureOr<Values> results = failure();
+  {
+    ScopedDiagnosticHandler listen(&context, [&](Diagnostic &diagnostic) { heard.push_back(std::move(diagnostic)); });
+    results = inlineGraph(graph, b, prefix);
+  }
+  auto isError = [](Diagnostic &one) { return one.getSeverity() == DiagnosticSeverity::Error; };
+  auto isForbidden = [](Diagnostic &one) { return StringRef(one.str()).starts_with("[T0202] "); };
+  auto first = llvm::find_if(heard, isError);
+  bool isOwnProblem =
+      first == heard.end() || llvm::any_of(heard, [&](Diagnostic &one) { return isError(one) && !isForbidden(one); });
+  if (succeeded(results) || isOwnProblem) {
+    for (Diagnostic &one : heard)
+      context.getDiagEngine().emit(std::move(one));
+    return results;
+  }
+  why = nodeNameOf(first->getLocation());
+  why = (why.empty() ? "" : "node '" + why + "': ") + StringRef(first->str()).drop_front(strlen("[T0202] ")).str();
+  broken = brokenBefore;
+  return failure();
 }
 
 } // namespace tegula

@@ -33,6 +33,10 @@ public:
   static std::string elementTypeName(int32_t dataType);
   /// Imports the body of a branch in place; returns its outputs.
   llvm::FailureOr<Values> inlineGraph(const onnx::GraphProto &graph, mlir::OpBuilder &b, llvm::StringRef prefix);
+  /// The same for a branch that need not fit its inputs: where the standard forbids it there ([T0202]), that goes into
+  /// `why` and is no problem of the model. What was made stays in the block.
+  llvm::FailureOr<Values> tryInlineGraph(const onnx::GraphProto &graph, mlir::OpBuilder &b, llvm::StringRef prefix,
+                                         std::string &why);
   llvm::StringRef modelPath() const { return path; }
   int opsetOf(llvm::StringRef domain) const;
 

@@ -143,6 +143,11 @@ Value Node::shape(Value x, int64_t start, int64_t end) {
   return make<nn::ShapeOp>(x, {attr("start", start), attr("end", end < 0 ? rankOf(x) : end)});
 }
 Value Node::constant(ElementsAttr value) { return nn::ConstantOp::create(b, loc, value); }
+Value Node::require(Value x, Value holds, StringRef text) {
+  if (!x || !holds)
+    return {};
+  return finish(nn::RequireOp::getOperationName(), {x, holds}, x.getType(), word("text", text));
+}
 Value Node::ints(ArrayRef<int64_t> values) {
   auto type = RankedTensorType::get({(int64_t)values.size()}, b.getI64Type());
   return constant(DenseElementsAttr::get(type, values));

@@ -207,6 +207,18 @@ static bool isRuntimeVector(Node &n, int since, size_t input) {
   return n.opset >= since && n.has(input) && !n.constInts(n.in(input)) && n.rankOf(n.in(input)) <= 1;
 }
 
+/// Squeeze without axes takes the extents of the run to be no 1: they would change the rank of the result.
+static Value requireWide(Node &n, Value x) {
+  Ints dynamic;
+  for (auto [axis, extent] : llvm::enumerate(n.shapeOf(x)))
+    if (ShapedType::isDynamic(extent))
+      dynamic.push_back(axis);
+  Value extents = n.make<nn::GatherOp>({n.shape(x), n.ints(dynamic)}, n.attr("axis", (int64_t)0));
+  Value isNone = n.reduce("all", n.unary("not", n.binary("equal", extents, n.ints({1}))), {0}, false);
+  return n.require(x, isNone,
+                   "the model was compiled for extents that Squeeze without axes keeps, but one of them is 1");
+}
+
 static FailureOr<Values> squeeze(Node &n) {
   Value x = n.in(0);
   if (isRuntimeVector(n, 13, 1)) {
@@ -221,8 +233,7 @@ static FailureOr<Values> squeeze(Node &n) {
   if (failed(axes))
     return failure();
   if (!*axes && ShapedType::isDynamicShape(n.shapeOf(x)))
-    return n.refuse("T0102", "without axes, the rank of the result depends on extents known at run time only",
-                    "give the extents: --dim batch=1 or --shape NAME:1x3x224x224");
+    x = requireWide(n, x);
   Ints shape, kept;
   for (auto [axis, extent] : llvm::enumerate(n.shapeOf(x))) {
     bool drop = *axes ? llvm::is_contained(**axes, (int64_t)axis) : extent == 1;

@@ -85,7 +85,8 @@ static void mapToPoison(Operation &op, OpBuilder &builder, IRMapping &mapping) {
 
 /// Whether the op's results have no elements: nothing is to be computed, and no slice is in bounds.
 static bool isEmpty(Operation &op) {
-  return isa<nn::LowerOpInterface>(op) && op.getNumResults() > 0 && llvm::all_of(op.getResultTypes(), [](Type type) {
+  return isa<nn::LowerOpInterface>(op) && isPure(&op) && op.getNumResults() > 0 &&
+         llvm::all_of(op.getResultTypes(), [](Type type) {
            auto tensor = dyn_cast<RankedTensorType>(type);
            return tensor && llvm::is_contained(tensor.getShape(), 0) && tensor.hasStaticShape();
          });

@@ -32,6 +32,8 @@ void NnDialect::initialize() {
 }
 
 Operation *NnDialect::materializeConstant(OpBuilder &builder, Attribute value, Type type, Location loc) {
+  if (type.isInteger(1)) // nn.condition
+    return arith::ConstantOp::materialize(builder, value, type, loc);
   auto elements = dyn_cast<ElementsAttr>(value);
   if (!elements || elements.getShapedType() != type)
     return nullptr;

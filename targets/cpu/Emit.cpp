@@ -166,6 +166,32 @@ static void compileParts(std::vector<Part> &parts, tgl::TargetAttr target, const
     worker.join();
 }
 
+/// Adds the runtime as the last part. Objects for a machine whose runtime is not built in go without it, with a
+/// warning.
+static bool addRuntime(ModuleOp module, StringRef kind, const llvm::TargetMachine &machine, std::vector<Part> &parts,
+                       std::string &why) {
+  const llvm::Triple &triple = machine.getTargetTriple();
+  if (!triple.isOSBinFormatELF() || !triple.isArch64Bit() || !triple.isLittleEndian()) {
+    why = "objects are written for 64-bit little-endian ELF machines only, not for " + triple.str() +
+          "; .s and .ll can be had for it";
+    return false;
+  }
+  Part runtime;
+  runtime.module = loadRuntime(*runtime.context, triple, why);
+  if (!runtime.module && kind == "shared") {
+    why += "; .o, .a, .s and .ll can be had for it";
+    return false;
+  }
+  if (!runtime.module) {
+    emitWarning(module.getLoc()) << why << ": compile runtime/core/*.c and runtime/cpu/*.c for it and link them";
+    runtime.module = std::make_unique<llvm::Module>("runtime", *runtime.context);
+  }
+  runtime.module->setDataLayout(machine.createDataLayout());
+  runtime.module->setTargetTriple(triple);
+  parts.push_back(std::move(runtime));
+  return true;
+}
+
 static bool buildParts(ModuleOp module, const CompileOptions &options, StringRef symbol, tgl::TargetAttr target,
                        unsigned count, std::vector<Part> &parts, std::string &why) {
   std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, options.optLevel, why);
@@ -188,13 +214,6 @@ static bool buildParts(ModuleOp module, const CompileOptions &options, StringRef
       addDescriptor(*part.module, module, symbol, machine->getTargetTriple());
     parts.push_back(std::move(part));
   }
-  Part runtime;
-  runtime.module = loadRuntime(*runtime.context, machine->getTargetTriple(), why);
-  if (!runtime.module)
-    return false;
-  runtime.module->setDataLayout(machine->createDataLayout());
-  runtime.module->setTargetTriple(machine->getTargetTriple());
-  parts.push_back(std::move(runtime));
   return true;
 }
 
@@ -270,9 +289,12 @@ int emitArtifact(ModuleOp module, const CompileOptions &options, std::string &wh
   unsigned count = isText ? 1 : kParts;
   std::vector<Part> parts;
   if (!buildParts(module, options, symbol, target, count, parts, why))
-    return why.find("runtime") != std::string::npos ? 1 : 70;
+    return 70;
   if (isText)
     return writeTextForm(parts, kind, options, target, why);
+  std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, options.optLevel, why);
+  if (!machine || !addRuntime(module, kind, *machine, parts, why))
+    return 1;
 
   std::string output = temporaryBeside(options.output, why);
   if (output.empty())
@@ -286,7 +308,7 @@ int emitArtifact(ModuleOp module, const CompileOptions &options, std::string &wh
   int code = ok ? 0 : 3;
   if (ok) {
     ok = kind == "lib" ? writeArchiveFile(objects, symbol, output, why)
-                       : linkObjects(objects, objects[count], output, target.getTriple(), kind == "obj", needed, why);
+                       : linkObjects(objects, objects[count], output, kind == "obj", needed, why);
     code = ok ? 0 : 6;
   }
   for (const std::string &object : objects)

@@ -20,7 +20,7 @@ std::unique_ptr<llvm::Module> loadRuntime(llvm::LLVMContext &context, const llvm
   else if (triple.isRISCV64())
     image = llvm::StringRef(tegulaRuntime_riscv64, tegulaRuntimeEnd_riscv64 - tegulaRuntime_riscv64);
   if (image.empty()) {
-    why = "no runtime for " + triple.str() + "; use an x86_64, aarch64 or riscv64 triple";
+    why = "no runtime for " + triple.str() + " is built in";
     return nullptr;
   }
   llvm::Expected<std::unique_ptr<llvm::Module>> module =

@@ -91,6 +91,16 @@ assert record[3:] == ("T0201", "--shape names no input: 'z'"), record
 assert ("T0202", "--shape gives input 'x' 3 axes, but the model declares 2") in \
     [record[3:] for record in records(1, "good.onnx", "--shape", "x:2x3x4")]
 
+# A machine without a runtime of its own: no .so, but all that its user can link. One that no object is written for: text.
+for triple, out, code, words in (
+        ("powerpc64le-linux-gnu", "ppc.so", 1, "no runtime for powerpc64le-unknown-linux-gnu is built in; .o, .a, .s and"),
+        ("powerpc64le-linux-gnu", "ppc.o", 0, "warning: no runtime for powerpc64le-unknown-linux-gnu is built in: compile"),
+        ("powerpc64le-linux-gnu", "ppc.s", 0, ""), ("s390x-linux-gnu", "z.s", 0, ""),
+        ("s390x-linux-gnu", "z.o", 1, "objects are written for 64-bit little-endian ELF machines only"),
+        ("x86_64-pc-windows-msvc", "w.a", 1, "; .s and .ll can be had for it")):
+    text = compile(code, "good.onnx", f"--target={triple}", out=out)
+    assert words in text and os.path.exists(out) == (code == 0), text
+
 # 2: usage.
 for arguments, words in ((["--frob"], "--frob"), (["--shape", "x:2xq"], "--shape=x:2xq is not NAME:1x3x224x224"),
                          (["-O7"], "-O7 is not a level"), (["--dim", "n"], "--dim=n is not NAME=VALUE"),

@@ -81,8 +81,6 @@ CASES = [
     ("declared_output", model([node("Relu", ["x"])], outputs=(("y", [2, 4]),)), 1, "'y' is declared as"),
     # Exporters get the number of axes of outputs wrong: a warning.
     ("declared_rank", model([node("Relu", ["x"])], outputs=(("y", [6]),)), 0, "warning[T0202]: 'y' is declared as"),
-    ("squeeze", model([node("Squeeze", ["x"])], (("x", ["n", 3]),), outputs=(("y", None),)), 1,
-     "the rank of the result depends on extents known at run time only"),
     ("laughs", laughs(60), 4, "expand to more than 65536 nodes"),
     ("chain_of_functions", laughs(12), 0, ""),
     ("strides", model([node("MaxPool", ["x"], kernel_shape=[2], strides=[0])], (("x", [1, 1, 9]),)),
