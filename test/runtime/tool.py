@@ -132,6 +132,8 @@ class Tool(unittest.TestCase):
             self.assertAlmostEqual(node["gflops"], node["flops"] / node["ms"] / 1e6, places=6)
             self.assertAlmostEqual(node["gbytes_per_s"], node["bytes"] / node["ms"] / 1e6, places=6)
             self.assertAlmostEqual(node["peak_percent"], 100 * node["gflops"] / peak, places=6)
+            least = max(node["flops"] / peak, node["bytes"] / result["machine_peak"]["cache_gbytes_per_s"]) / 1e6
+            self.assertAlmostEqual(node["roofline_percent"], 100 * least / node["ms"], places=6)
             flops += node["flops"]
         self.assertAlmostEqual(result["gflops"], flops / times["p50"] / 1e6, places=6)
         memory = result["memory"]

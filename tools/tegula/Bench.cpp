@@ -150,6 +150,16 @@ static Error measureNodes(const Artifact &artifact, MutableArrayRef<HostTensor> 
 
 static double gflopsOf(double flops, double ms) { return ms > 0 ? flops / ms / 1e6 : 0; }
 
+/// The least time of a node over its time, in percent: how near it is to the machine's roofline.
+static double rooflinePercent(const NodeTime &node, const Results &results) {
+  return node.ms > 0 ? 100 * results.peak.leastMs(node.flops, node.bytes, results.threads) / node.ms : 0;
+}
+
+/// Whether a node deserves a look: a twentieth of the time at less than a quarter of the roofline.
+static bool isSlow(const NodeTime &node, const Results &results) {
+  return node.bytes > 0 && node.ms > results.profiledMs / 20 && rooflinePercent(node, results) < 25;
+}
+
 static void printJson(const Artifact &artifact, const Results &results) {
   json::Array nodes;
   for (const NodeTime &node : results.nodes) {
@@ -161,7 +171,9 @@ static void printJson(const Artifact &artifact, const Results &results) {
                                  {"bytes", node.bytes},
                                  {"gflops", rate},
                                  {"gbytes_per_s", gflopsOf(node.bytes, node.ms)},
-                                 {"peak_percent", 100 * rate / results.peak.gflops}});
+                                 {"peak_percent", 100 * rate / results.peak.gflops},
+                                 {"roofline_percent", rooflinePercent(node, results)},
+                                 {"is_slow", isSlow(node, results)}});
   }
   double p50 = results.percentile(0.5), rate = gflopsOf(results.flops(), p50);
   auto knownOr = [&](double number) { return results.isWorkKnown() ? json::Value(number) : json::Value(nullptr); };
@@ -181,7 +193,10 @@ static void printJson(const Artifact &artifact, const Results &results) {
                                                 {"mean", results.mean()}}},
                     {"gflops", knownOr(rate)},
                     {"peak_percent", knownOr(100 * rate / results.peak.gflops)},
-                    {"machine_peak", json::Object{{"isa", results.peak.isa}, {"gflops", results.peak.gflops}}},
+                    {"machine_peak", json::Object{{"isa", results.peak.isa},
+                                                  {"gflops", results.peak.gflops},
+                                                  {"cache_gbytes_per_s", results.peak.cacheGbytes},
+                                                  {"memory_gbytes_per_s", results.peak.memoryGbytes}}},
                     {"memory", json::Object{{"peak_resident_bytes", results.peakBytes},
                                             {"tool_resident_bytes", results.toolBytes},
                                             {"workspace_bytes", artifact.model->workspace_bytes},
@@ -194,23 +209,28 @@ static void printJson(const Artifact &artifact, const Results &results) {
 static void printNodes(const Results &results, size_t limit) {
   if (results.nodes.empty())
     return;
-  outs() << "\n        ms   share  GFLOP/s  % peak    GB/s  node (operator)\n";
+  outs() << "\n        ms   share  GFLOP/s  % peak    GB/s  % roofline  node (operator)\n";
   for (const NodeTime &node : ArrayRef(results.nodes).take_front(limit)) {
     double rate = gflopsOf(node.flops, node.ms);
     // Unknown work (dynamic extents) shows as such, not as zero.
     auto known = [](double work, const auto &text) { return work > 0 ? text.str() : std::string("?"); };
-    outs() << formatv("{0,10:f4} {1,6:f1}% {2,8} {3,7} {4,7}  {5} ({6})\n", node.ms,
+    outs() << formatv("{0,10:f4} {1,6:f1}% {2,8} {3,7} {4,7}  {5,10}  {6} ({7})\n", node.ms,
                       100 * node.ms / std::max(results.profiledMs, 1e-9), known(node.bytes, formatv("{0:f2}", rate)),
                       known(node.bytes, formatv("{0:f1}%", 100 * rate / results.peak.gflops)),
-                      known(node.bytes, formatv("{0:f2}", gflopsOf(node.bytes, node.ms))), node.node, node.op);
+                      known(node.bytes, formatv("{0:f2}", gflopsOf(node.bytes, node.ms))),
+                      known(node.bytes, formatv("{0:f1}%", rooflinePercent(node, results))), node.node, node.op);
   }
-  if (results.nodes.size() <= limit)
-    return;
-  double rest = 0;
-  for (const NodeTime &node : ArrayRef(results.nodes).drop_front(limit))
-    rest += node.ms;
-  outs() << formatv("{0,10:f4} {1,6:f1}% in {2} more nodes (--json lists all)\n", rest,
-                    100 * rest / std::max(results.profiledMs, 1e-9), results.nodes.size() - limit);
+  if (results.nodes.size() > limit) {
+    double rest = 0;
+    for (const NodeTime &node : ArrayRef(results.nodes).drop_front(limit))
+      rest += node.ms;
+    outs() << formatv("{0,10:f4} {1,6:f1}% in {2} more nodes (--json lists all)\n", rest,
+                      100 * rest / std::max(results.profiledMs, 1e-9), results.nodes.size() - limit);
+  }
+  for (const NodeTime &node : results.nodes)
+    if (isSlow(node, results))
+      outs() << formatv("warning: node '{0}' runs at {1:f0} % of the roofline and takes {2:f0} % of the time\n",
+                        node.node, rooflinePercent(node, results), 100 * node.ms / results.profiledMs);
 }
 
 /// "triple cpu" of a target's "triple cpu features": the features of -mcpu=native fill a screen.
@@ -230,8 +250,9 @@ static void printText(const Artifact &artifact, const Results &results) {
       << (results.isWorkKnown()
               ? formatv("rate     {0:f2} GFLOP/s at p50, {1:f1} % of ", rate, 100 * rate / results.peak.gflops).str()
               : std::string("rate     unknown (dynamic shapes); peak "))
-      << formatv("{0:f1} GFLOP/s measured here with {1} on {2} thread{3}\n", results.peak.gflops, results.peak.isa,
-                 results.threads, results.threads == 1 ? "" : "s")
+      << formatv("{0:f1} GFLOP/s measured here with {1} on {2} thread{3}; {4:f0} GB/s in caches, {5:f0} in memory\n",
+                 results.peak.gflops, results.peak.isa, results.threads, results.threads == 1 ? "" : "s",
+                 results.peak.cacheGbytes, results.peak.memoryGbytes)
       << formatv("start    load {0:f3}  create {1:f3}  first run {2:f3} ms\n", artifact.loadMs, results.createMs,
                  results.firstMs)
       << formatv(
