@@ -43,6 +43,9 @@ static void graphStage(const CompileOptions &options, OpPassManager &pm) {
   function.addPass(createChooseLayouts());
   function.addPass(canonicalize());
   function.addPass(createCSEPass());
+  // After the layouts, before the folding of what it makes of the weights; larger weights are for speed at any price.
+  if (options.optLevel >= 3)
+    function.addPass(createChooseWinograd());
   pm.addPass(createFoldConstants());
   pm.nest<func::FuncOp>().addPass(canonicalize());
 }
@@ -54,6 +57,8 @@ static void tileStage(const Target &target, OpPassManager &pm) {
   function.addPass(canonicalize());
   function.addPass(createCSEPass());
   function.addPass(createFuseElementwise());
+  // Chains are one op now, so that all of a chain moves.
+  function.addPass(createFuseBands());
   // Units are what plans speak of: one form for all of them.
   function.addPass(createSimplifyUnits());
   function.addPass(canonicalize());

@@ -19,7 +19,7 @@ config.name = "Tegula"
 config.test_format = lit.formats.ShTest()
 config.suffixes = [".mlir", ".test", ".py"]
 # Python files without RUN lines are programs that other tests call.
-config.excludes = ["lit.cfg.py", "lit.site.cfg.py", "Inputs", "models", "onnx", "python_package.py", "tool.py"]
+config.excludes = ["lit.cfg.py", "lit.site.cfg.py", "Inputs", "models", "onnx", "python_package.py", "tool.py", "bench"]
 config.test_source_root = os.path.join(source, "test")
 config.test_exec_root = os.path.join(binary, "test", "lit")
 

@@ -22,6 +22,16 @@ def ChooseLayouts : Pass<"tegula-choose-layouts", "::mlir::func::FuncOp"> {
                     Statistic<"sunk", "sunk", "Number of ops that transposes moved through">];
 }
 
+def ChooseWinograd : Pass<"tegula-choose-winograd", "::mlir::func::FuncOp"> {
+  let summary = "Compute 3x3 convolutions by Winograd's method where that is cheaper";
+  let description = [{
+    A channels-last 3x3 convolution with a constant kernel, stride 1, one group and static extents becomes
+    `nn.winograd_conv` where a model of its products, transforms and weights says so. The kernel's transform is an op on
+    constants. The transformed kernel has four times the weights, so the pass runs at -O3 only.
+  }];
+  let statistics = [Statistic<"converted", "converted", "Number of convolutions converted">];
+}
+
 def FoldConstants : Pass<"tegula-fold-constants", "::mlir::ModuleOp"> {
   let summary = "Evaluate ops on constants by compiling and running them";
   let description = [{

@@ -20,6 +20,15 @@ def FuseElementwise : Pass<"tegula-fuse-elementwise", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"fused", "fused", "Number of producers fused into their user">];
 }
 
+def FuseBands : Pass<"tegula-fuse-bands", "::mlir::func::FuncOp"> {
+  let summary = "Move elementwise ops into the loops that compute their input band by band";
+  let description = [{
+    An elementwise op whose input a loop inserts slice by slice is computed slice by slice in that loop (upstream's consumer
+    fusion), unless the slices are small.
+  }];
+  let statistics = [Statistic<"fused", "fused", "Number of ops moved into loops">];
+}
+
 def SimplifyUnits : Pass<"tegula-simplify-units", "::mlir::func::FuncOp"> {
   let summary = "Bring linalg ops into the form that plans speak of";
   let description = "Generics only; parallel loops first, in result order; contiguous elementwise loops collapsed.";

@@ -1,0 +1,113 @@
+//===- Winograd.cpp - convolution with fewer products ----------------------===//
+//
+// Five contractions, each over one axis of a tile. The rows of tiles come first in every result, so that what one
+// contraction writes is still in a cache when the next one reads it.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "tegula/dialects/nn/Nn.h"
+
+using namespace mlir;
+using namespace tegula::nn;
+
+// Lavin and Gray, section 4.3.
+static constexpr float kInputTransform[6][6] = {{4, 0, -5, 0, 1, 0},  {0, -4, -4, 1, 1, 0}, {0, 4, -4, -1, 1, 0},
+                                                {0, -2, -1, 2, 1, 0}, {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}};
+static constexpr float kOutputTransform[4][6] = {
+    {1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, -1, 8, -8, 1}};
+
+LogicalResult WinogradConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                               WinogradConvOp::Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  auto x = cast<RankedTensorType>(adaptor.getX().getType()), u = cast<RankedTensorType>(adaptor.getU().getType());
+  if (x.getRank() != 4 || !x.getElementType().isF32() || u.getRank() != 4 || !u.getElementType().isF32() ||
+      u.getDimSize(0) != 6 || u.getDimSize(1) != 6 || u.getDimSize(2) != x.getDimSize(3)) // winograd_conv C1
+    return emitOptionalError(location, "expects [N, H, W, C] and [6, 6, C, M] of f32, but got ", x, " and ", u);
+  ArrayRef<int64_t> extents = adaptor.getExtents();
+  bool fits = extents.size() == 2;
+  for (size_t i = 0; fits && i < 2; ++i)
+    fits = extents[i] > 0 && x.getDimSize(1 + i) == (extents[i] + 3) / 4 * 4 + 2;
+  if (!fits) // winograd_conv C2
+    return emitOptionalError(location, "expects two extents that x, padded to whole tiles, holds; x is ", x);
+  if (adaptor.getRows() < 1) // winograd_conv C3
+    return emitOptionalError(location, "rows expects a positive number, but got ", adaptor.getRows());
+  types.push_back(
+      RankedTensorType::get({x.getDimSize(0), extents[0], extents[1], u.getDimSize(3)}, x.getElementType()));
+  return success();
+}
+
+/// `y[loops] = sum over the last loop of a[left] * b[right]`.
+static Value contract(LoweringBuilder &b, Value left, AffineMap leftMap, Value right, AffineMap rightMap,
+                      const LoweringBuilder::Shape &shape) {
+  unsigned parallel = shape.size();
+  SmallVector<utils::IteratorType> iterators(parallel, utils::IteratorType::parallel);
+  iterators.push_back(utils::IteratorType::reduction);
+  AffineMap resultMap = AffineMap::getMultiDimIdentityMap(parallel + 1, b.b.getContext()).getMajorSubMap(parallel);
+  Value zeros = b.fill(b.number(b.b.getF32Type(), 0), shape);
+  return b.generic({left, right}, zeros, {leftMap, rightMap, resultMap}, iterators, [&](ArrayRef<Value> elements) {
+    return b.add(elements[2], b.mul(elements[0], elements[1]), /*reassoc=*/true);
+  });
+}
+
+static Value matrix(LoweringBuilder &b, ArrayRef<float> values) {
+  auto type = RankedTensorType::get({(int64_t)values.size() / 6, 6}, b.b.getF32Type());
+  return arith::ConstantOp::create(b.b, b.loc, DenseElementsAttr::get(type, values));
+}
+
+/// The convolution of padded `x` with the transformed kernel `u` at `high` x `wide` places.
+static Value convolve(LoweringBuilder &b, Value x, Value u, int64_t high, int64_t wide) {
+  auto type = cast<RankedTensorType>(x.getType()), kernel = cast<RankedTensorType>(u.getType());
+  int64_t channels = kernel.getDimSize(2), outputs = kernel.getDimSize(3), width = type.getDimSize(2);
+  int64_t rows = (high + 3) / 4, columns = (wide + 3) / 4;
+  OpFoldResult batch = b.extent(x, 0);
+  auto shape = [&](ArrayRef<int64_t> extents) {
+    LoweringBuilder::Shape result{batch};
+    llvm::append_range(result, b.staticShape(extents));
+    return result;
+  };
+  SmallVector<AffineExpr> d;
+  for (unsigned i = 0; i < 7; ++i)
+    d.push_back(b.b.getAffineDimExpr(i));
+  auto map = [&](unsigned loops, ArrayRef<AffineExpr> exprs) {
+    return AffineMap::get(loops, 0, exprs, b.b.getContext());
+  };
+  Value in = matrix(b, ArrayRef(&kInputTransform[0][0], 36)), out = matrix(b, ArrayRef(&kOutputTransform[0][0], 24));
+
+  // (n, row, a, place, c | i), then (n, row, a, b, column, c | j): B^T d, (B^T d) B.
+  Value halfTiles = contract(b, in, map(6, {d[2], d[5]}), x, map(6, {d[0], d[1] * 4 + d[5], d[3], d[4]}),
+                             shape({rows, 6, width, channels}));
+  Value tiles = contract(b, in, map(7, {d[3], d[6]}), halfTiles, map(7, {d[0], d[1], d[2], d[4] * 4 + d[6], d[5]}),
+                         shape({rows, 6, 6, columns, channels}));
+  // (n, row, a, b, column, m | c): the products.
+  Value products = contract(b, tiles, map(7, {d[0], d[1], d[2], d[3], d[4], d[6]}), u, map(7, {d[2], d[3], d[6], d[5]}),
+                            shape({rows, 6, 6, columns, outputs}));
+  // (n, e, b, column, m | a), then (n, e, f, m | b): A^T m, (A^T m) A.
+  Value halfSums =
+      contract(b, out, map(6, {d[1] % 4, d[5]}), products, map(6, {d[0], d[1].floorDiv(4), d[5], d[2], d[3], d[4]}),
+               shape({high, 6, columns, outputs}));
+  return contract(b, out, map(5, {d[2] % 4, d[4]}), halfSums, map(5, {d[0], d[1], d[4], d[2].floorDiv(4), d[3]}),
+                  shape({high, wide, outputs}));
+}
+
+FailureOr<SmallVector<Value>> WinogradConvOp::lower(LoweringBuilder &b, ValueRange operands) {
+  int64_t high = getExtents()[0], wide = getExtents()[1], step = 4 * getRows();
+  if (step >= high)
+    return SmallVector<Value>{convolve(b, operands[0], operands[1], high, wide)};
+  // Bands of `step` places; the last one begins earlier where they do not divide the result.
+  LoweringBuilder::Shape read = b.extents(operands[0]), write = read, unit(4, b.b.getIndexAttr(1));
+  read[1] = b.b.getIndexAttr(step + 2);
+  write[1] = b.b.getIndexAttr(step);
+  write[2] = b.b.getIndexAttr(wide);
+  write[3] = b.extent(operands[1], 3);
+  LoweringBuilder::Shape whole = write;
+  whole[1] = b.b.getIndexAttr(high);
+  return b.loop(
+      b.index((high + step - 1) / step), {b.empty(whole, b.b.getF32Type())}, [&](Value band, ValueRange carried) {
+        Value begin = b.min(b.mul(band, b.index(step)), b.index(high - step));
+        LoweringBuilder::Shape offsets(4, b.b.getIndexAttr(0));
+        offsets[1] = begin;
+        Value x = tensor::ExtractSliceOp::create(b.b, b.loc, operands[0], offsets, read, unit);
+        Value y = convolve(b, x, operands[1], step, wide);
+        return SmallVector<Value>{tensor::InsertSliceOp::create(b.b, b.loc, y, carried[0], offsets, write, unit)};
+      });
+}

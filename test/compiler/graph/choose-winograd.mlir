@@ -1,0 +1,38 @@
+// 3x3 convolutions with many channels take Winograd's method; the kernel's transform is left to constant folding.
+// RUN: %tegula-opt %s --pass-pipeline='builtin.module(func.func(tegula-choose-winograd))' | FileCheck %s
+// RUN: %tegula-opt %s --pass-pipeline='builtin.module(func.func(tegula-choose-winograd,tegula-choose-winograd))' | FileCheck %s
+
+// CHECK-LABEL: @pays
+// CHECK-SAME: %[[X:.+]]: tensor<1x27x30x64xf32>
+// CHECK: %[[P:.+]] = nn.pad %[[X]] {{.*}}high = array<i64: 0, 2, 2, 0>, low = array<i64: 0, 1, 2, 0>{{.*}} -> tensor<1x30x34x64xf32>
+// CHECK: %[[W:.+]] = nn.reshape {{.*}} -> tensor<9x6144xf32>
+// CHECK: %[[U:.+]] = nn.matmul {{.*}}, %[[W]] : (tensor<36x9xf32>, tensor<9x6144xf32>)
+// CHECK: %[[K:.+]] = nn.reshape %[[U]] {{.*}} -> tensor<6x6x64x96xf32>
+// CHECK: nn.winograd_conv %[[P]], %[[K]] {extents = array<i64: 27, 31>, rows = {{[1-7]}} : i64}
+func.func @pays(%x: tensor<1x27x30x64xf32>) -> tensor<1x27x31x96xf32> {
+  %w = nn.constant dense_resource<w> : tensor<3x3x64x96xf32>
+  %y = nn.conv %x, %w {layout = "channels_last", group = 1 : i64, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, low = array<i64: 1, 2>, high = array<i64: 1, 1>} : (tensor<1x27x30x64xf32>, tensor<3x3x64x96xf32>) -> tensor<1x27x31x96xf32>
+  return %y : tensor<1x27x31x96xf32>
+}
+
+// Few places for many weights; few channels; a stride.
+// CHECK-LABEL: @stays
+// CHECK-COUNT-3: nn.conv
+// CHECK-NOT: nn.winograd_conv
+func.func @stays(%a: tensor<1x7x7x512xf32>, %b: tensor<1x56x56x4xf32>, %c: tensor<1x57x57x64xf32>) -> (tensor<1x5x5x512xf32>, tensor<1x54x54x4xf32>, tensor<1x28x28x64xf32>) {
+  %u = nn.constant dense_resource<u> : tensor<3x3x512x512xf32>
+  %v = nn.constant dense_resource<v> : tensor<3x3x4x4xf32>
+  %w = nn.constant dense_resource<ww> : tensor<3x3x64x64xf32>
+  %0 = nn.conv %a, %u {layout = "channels_last", group = 1 : i64, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, low = array<i64: 0, 0>, high = array<i64: 0, 0>} : (tensor<1x7x7x512xf32>, tensor<3x3x512x512xf32>) -> tensor<1x5x5x512xf32>
+  %1 = nn.conv %b, %v {layout = "channels_last", group = 1 : i64, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, low = array<i64: 0, 0>, high = array<i64: 0, 0>} : (tensor<1x56x56x4xf32>, tensor<3x3x4x4xf32>) -> tensor<1x54x54x4xf32>
+  %2 = nn.conv %c, %w {layout = "channels_last", group = 1 : i64, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, low = array<i64: 0, 0>, high = array<i64: 0, 0>} : (tensor<1x57x57x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x28x28x64xf32>
+  return %0, %1, %2 : tensor<1x5x5x512xf32>, tensor<1x54x54x4xf32>, tensor<1x28x28x64xf32>
+}
+
+{-#
+  dialect_resources: {
+    builtin: {
+      w: "0x40000000", u: "0x40000000", v: "0x40000000", ww: "0x40000000"
+    }
+  }
+#-}
