@@ -74,32 +74,68 @@ LogicalResult SoftmaxOp::verify() {
   return verifyFloatAxis(getOperation(), getX(), getAxis()); // softmax C1
 }
 
-FailureOr<SmallVector<Value>> SoftmaxOp::lower(LoweringBuilder &b, ValueRange operands) {
-  Value x = operands[0];
-  Rows rows(b, x, getAxis(), getAxis() + 1);
+/// (log_)softmax of x along `axis`.
+static Value softmax(LoweringBuilder &b, Value x, int64_t axis, bool isLog) {
+  Rows rows(b, x, axis, axis + 1);
   Value zero = b.number(rows.number, 0);
   Value top = rows.reduce({x}, b.extreme(rows.number, false, false),
                           [&](ArrayRef<Value> elements) { return b.max(rows.wide(elements[0]), elements[1]); });
   auto exponential = [&](ArrayRef<Value> elements) {
     return b.math<math::ExpOp>(b.sub(rows.wide(elements[0]), elements[1]));
   };
-  if (getKind() == "log_softmax") {
+  if (isLog) {
     Value sum = rows.reduce({x, top}, zero, [&](ArrayRef<Value> elements) {
       return b.add(elements[2], exponential(elements), /*reassoc=*/true);
     });
     Value logSum = rows.mapRows({sum}, [&](ArrayRef<Value> elements) { return b.math<math::LogOp>(elements[0]); });
-    return SmallVector<Value>{rows.map({x, top, logSum}, rows.element, [&](ArrayRef<Value> elements) {
+    return rows.map({x, top, logSum}, rows.element, [&](ArrayRef<Value> elements) {
       return b.cast(b.sub(b.sub(rows.wide(elements[0]), elements[1]), elements[2]), rows.element);
-    })};
+    });
   }
   Value powers = rows.map({x, top}, rows.number, exponential);
   Value sum = rows.reduce({powers}, zero,
                           [&](ArrayRef<Value> elements) { return b.add(elements[1], elements[0], /*reassoc=*/true); });
   Value scale =
       rows.mapRows({sum}, [&](ArrayRef<Value> elements) { return b.div(b.number(rows.number, 1), elements[0]); });
-  return SmallVector<Value>{rows.map({powers, scale}, rows.element, [&](ArrayRef<Value> elements) {
-    return b.cast(b.mul(elements[0], elements[1]), rows.element);
-  })};
+  return rows.map({powers, scale}, rows.element,
+                  [&](ArrayRef<Value> elements) { return b.cast(b.mul(elements[0], elements[1]), rows.element); });
+}
+
+/// How many rows of a tensor too large for a cache are done at a time: what divides their number and fits into half of
+/// a second-level cache. 0 for a tensor that is done at once.
+static int64_t rowsAtATime(int64_t rows, int64_t rowBytes) {
+  constexpr int64_t kLargeBytes = 4 << 20, kBandBytes = 1 << 20, kLeastBytes = 32 << 10;
+  if (rows * rowBytes < kLargeBytes)
+    return 0;
+  int64_t band = std::max<int64_t>(kBandBytes / rowBytes, 1);
+  while (rows % band)
+    --band;
+  return band * rowBytes < kLeastBytes || band == rows ? 0 : band;
+}
+
+FailureOr<SmallVector<Value>> SoftmaxOp::lower(LoweringBuilder &b, ValueRange operands) {
+  Value x = operands[0];
+  bool isLog = getKind() == "log_softmax";
+  RankedTensorType type = tensorType(x);
+  int64_t rank = type.getRank(), length = rank ? type.getShape().back() : 0;
+  int64_t count = type.hasStaticShape() && length ? type.getNumElements() / length : 0;
+  int64_t band = rank > 1 && (int64_t)getAxis() == rank - 1
+                     ? rowsAtATime(count, length * ((type.getElementTypeBitWidth() + 7) / 8))
+                     : 0;
+  if (!band)
+    return SmallVector<Value>{softmax(b, x, getAxis(), isLog)};
+  // Bands of rows take the place of those that they are computed from; the passes over a band find it in a cache.
+  SmallVector<ReassociationIndices> groups{llvm::to_vector<2>(llvm::seq<int64_t>(0, rank - 1)), {rank - 1}};
+  Value flat = rank == 2 ? x : tensor::CollapseShapeOp::create(b.b, b.loc, x, groups).getResult();
+  LoweringBuilder::Shape sizes = b.staticShape({band, length}), unit(2, b.b.getIndexAttr(1));
+  Value done = b.loop(b.index(count / band), {flat}, [&](Value i, ValueRange carried) {
+    LoweringBuilder::Shape offsets{b.mul(i, b.index(band)), b.b.getIndexAttr(0)};
+    Value rows = tensor::ExtractSliceOp::create(b.b, b.loc, carried[0], offsets, sizes, unit);
+    Value result = softmax(b, rows, 1, isLog);
+    return SmallVector<Value>{tensor::InsertSliceOp::create(b.b, b.loc, result, carried[0], offsets, sizes, unit)};
+  })[0];
+  return SmallVector<Value>{rank == 2 ? done
+                                      : tensor::ExpandShapeOp::create(b.b, b.loc, type, done, groups).getResult()};
 }
 
 //===- normalize ----------------------------------------------------------===//
