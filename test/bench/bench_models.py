@@ -1,0 +1,206 @@
+"""Latency of whole models against other engines, interleaved on one machine; prints the table of README.md.
+
+  bench_models.py --out DIR [--only REGEX] [--threads 1,2] [--peers ort,openvino] [--rounds N] [--json FILE]
+
+The models are the public ones that may lie beside the source (../shared/models), without quantised ones, those of the
+demo, and one of test/models/networks.py of each kind. Each is compiled with -mcpu=native -O3 for the shapes of its inputs;
+files of earlier runs in DIR are reused unless the compiler is newer. For each model and number of threads there is a
+process in which the engines take turns (A B C A B C ...): a turn is a pause, an untimed run, then runs for 30 ms at least,
+whose mean counts. The figure is the median over the rounds. Outputs are compared with ONNX Runtime's.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import re
+import sys
+import time
+
+import numpy as np
+import onnx
+
+import peers
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path[:0] = [os.path.join(ROOT, "test", "models"), os.path.join(ROOT, "tools", "demo")]
+import compare  # noqa: E402
+import networks  # noqa: E402
+import real_models  # noqa: E402
+import shared_models  # noqa: E402
+
+TURN_SECONDS = 0.03
+PAUSE_SECONDS = 0.02  # threads of the engine before go to sleep meanwhile
+OWN = ("resnet", "mobilenet", "encoder", "lstm", "gru", "unet")
+
+
+def own(args):
+    """(name, path, inputs) of the project's small networks."""
+    for name, make, draw in networks.NETWORKS:
+        if name in OWN:
+            def write(path, make=make):
+                onnx.save(make(), path)
+            yield "small_" + name, write, lambda draw=draw: draw(np.random.default_rng(0))
+
+
+def real(args):
+    for name, key, draw in real_models.MODELS:
+        def write(path, name=name):
+            folder = real_models.packages.fetch(os.path.join(args.out, "packages"))
+            os.link(os.path.join(folder, name + ".onnx"), path)
+        yield name, write, lambda key=key, draw=draw: {key: np.ascontiguousarray(draw(np.random.default_rng(7)))}
+
+
+def public(args):
+    listing = os.path.join(args.shared, "models", "models.json")
+    if not os.path.exists(listing):
+        return
+    materialize = shared_models.load_module(os.path.join(args.shared, "models", "materialize.py"))
+    with open(listing, encoding="utf-8") as file:
+        entries = [entry for entry in json.load(file) if not shared_models.why_not(entry)]
+    for entry in entries:
+        stripped = os.path.join(args.shared, "models", entry["name"] + ".onnx")
+
+        def write(path, stripped=stripped):
+            onnx.save(materialize.materialize(materialize.load(stripped))[0], path)
+        yield entry["name"], write, lambda stripped=stripped: materialize.make_inputs(materialize.load(stripped))
+
+
+def prepare(args, name, write, draw):
+    """Model, artifact and inputs as files in args.out; seconds to compile, if it was compiled now."""
+    import tegula
+    from tegula import driver
+
+    base = os.path.join(args.out, name)
+    if not os.path.exists(base + ".onnx"):
+        write(base + ".onnx")
+        np.savez(base + ".npz", **draw())
+    begin = time.perf_counter()
+    compiler = os.path.getmtime(driver.find_tool("tegulac"))
+    if not os.path.exists(base + ".so") or os.path.getmtime(base + ".so") < compiler:
+        with np.load(base + ".npz") as arrays:
+            shapes = {key: arrays[key].shape for key in arrays.files}
+        tegula.compile(base + ".onnx", base + ".so", cpu="native", opt=3, shapes=shapes, timeout=600)
+        return time.perf_counter() - begin
+    return None
+
+
+def turn(engine):
+    time.sleep(PAUSE_SECONDS)
+    engine()
+    begin, runs = time.perf_counter(), 0
+    while runs == 0 or time.perf_counter() - begin < TURN_SECONDS:
+        engine()
+        runs += 1
+    return (time.perf_counter() - begin) / runs
+
+
+def race(args, name, threads, channel):
+    """Sends {engine: median ms, "error": of Tegula's outputs}; engines that cannot run the model are left out."""
+    base = os.path.join(args.out, name)
+    with np.load(base + ".npz") as arrays:
+        inputs = {key: np.ascontiguousarray(arrays[key]) for key in arrays.files}
+    engines = {"tegula": peers.Tegula(base + ".so", threads, inputs)}
+    for peer in args.peers:
+        try:
+            engine = peers.PEERS[peer](base + ".onnx", threads, inputs)
+            engine()
+            engines[peer] = engine
+        except Exception as problem:  # whatever another engine raises: the table shows that it is missing
+            print(f"{name}: {peer}: {type(problem).__name__}: {str(problem).splitlines()[0][:120]}", file=sys.stderr)
+    times = {engine: [] for engine in engines}
+    for _ in range(args.rounds):
+        for engine, call in engines.items():
+            times[engine].append(turn(call))
+    result = {engine: float(np.median(values)) * 1e3 for engine, values in times.items()}
+    if "ort" in engines:
+        result["error"] = max(compare.relative_error(got, want)
+                              for got, want in zip(engines["tegula"].outputs(), engines["ort"].outputs()))
+    if threads == 1:
+        found = peers.profile(base + ".so", inputs, args.out)
+        result["flops"] = sum(node["flops"] for node in found["nodes"])
+        result["peak_gflops"], result["isa"] = found["machine_peak"]["gflops"], found["machine_peak"]["isa"]
+    channel.send(result)
+
+
+def isolated(args, name, threads):
+    channel, other = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=race, args=(args, name, threads, other))
+    process.start()
+    other.close()
+    try:
+        return channel.recv()
+    except EOFError:
+        return None
+    finally:
+        process.join()
+
+
+def cpu_name():
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        names = [line.split(":", 1)[1].strip() for line in file if line.startswith(("model name", "Model"))]
+    return names[0] if names else platform.machine()
+
+
+def table(rows, threads, peer_names):
+    """Markdown; ratios are the best peer's time over ours. % of peak at one thread only."""
+    lines = ["| model | " + " | ".join(f"{n}t: tegula ms | " + " | ".join(f"{peer} ms" for peer in peer_names) + " | speed"
+                                       for n in threads) + " | % of peak |"]
+    lines.append("|---" * (lines[0].count("|") - 1) + "|")
+    ratios = {n: [] for n in threads}
+    for name, results in rows:
+        cells = [name]
+        for n in threads:
+            found = results.get(n) or {}
+            best = min((found[peer] for peer in peer_names if peer in found), default=None)
+            cells += [f"{found[engine]:.3g}" if engine in found else "-" for engine in ("tegula", *peer_names)]
+            cells.append(f"{best / found['tegula']:.2f}" if best else "-")
+            if best:
+                ratios[n].append(best / found["tegula"])
+        one = results.get(1)
+        cells.append(f"{one['flops'] / one['tegula'] / 1e6 / one['peak_gflops'] * 100:.0f}" if one else "-")
+        lines.append("| " + " | ".join(cells) + " |")
+    cells = ["geomean"]
+    for n in threads:
+        mean = f"{np.exp(np.mean(np.log(ratios[n]))):.2f}" if ratios[n] else "-"
+        cells += [""] * (1 + len(peer_names)) + [mean]
+    return "\n".join([*lines, "| " + " | ".join(cells) + " | |"])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--threads", type=lambda text: [int(n) for n in text.split(",")], default=[1, 2])
+    parser.add_argument("--peers", type=lambda text: text.split(","), default=list(peers.PEERS))
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--shared", default=os.path.join(ROOT, "..", "shared"))
+    parser.add_argument("--json")
+    args = parser.parse_args()
+    args.out = os.path.abspath(args.out)
+    os.makedirs(args.out, exist_ok=True)
+    rows = []
+    for source in (public, real, own):
+        for name, write, draw in source(args):
+            if not re.search(args.only, name):
+                continue
+            compiled = prepare(args, name, write, draw)
+            results = {n: isolated(args, name, n) for n in args.threads}
+            rows.append((name, results))
+            parts = [f"{n}t " + " ".join(f"{key} {found[key]:.3g}" for key in ("tegula", *args.peers) if key in found)
+                     for n, found in results.items() if found]
+            error = max((found.get("error", 0) for found in results.values() if found), default=float("nan"))
+            print(f"{name:24} {'  '.join(parts)}  error {error:.0e}"
+                  + (f"  compiled in {compiled:.1f} s" if compiled else ""), file=sys.stderr, flush=True)
+    isa = next((results[1]["isa"] for _, results in rows if results.get(1)), "")
+    print(f"{cpu_name()}, {os.cpu_count()} CPUs, {isa}, {time.strftime('%Y-%m-%d')}\n")
+    print(table(rows, args.threads, args.peers))
+    if args.json:
+        with open(args.json, "w", encoding="utf-8") as file:
+            json.dump({"cpu": cpu_name(), "isa": isa, "models": dict(rows)}, file, indent=1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
