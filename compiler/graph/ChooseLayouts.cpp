@@ -119,24 +119,63 @@ struct ConvertPool : OpRewritePattern<nn::PoolOp> {
   }
 };
 
-/// A transposed convolution whose kernel covers each output once is a product, then a move of blocks.
+/// The kernel of the convolution that computes all `s * s` phases of a transposed one: [K / s..., C, s * s * M],
+/// reversed.
+static Value phaseKernel(OpBuilder &b, nn::ConvTransposeOp op) {
+  ArrayRef<int64_t> w = shapeOf(op.getW()), strides = op.getStrides();
+  Location loc = op.getLoc();
+  Type element = getElementTypeOrSelf(op.getW().getType());
+  int64_t high = (w[2] + strides[0] - 1) / strides[0], wide = (w[3] + strides[1] - 1) / strides[1];
+  SmallVector<int64_t> none(4, 0), more{0, 0, high * strides[0] - w[2], wide * strides[1] - w[3]};
+  SmallVector<int64_t> padded{w[0], w[1], high * strides[0], wide * strides[1]};
+  Value kernel = op.getW();
+  if (padded != SmallVector<int64_t>(w))
+    kernel = nn::PadOp::create(b, loc, RankedTensorType::get(padded, element), kernel, Value(), Value(),
+                               b.getStringAttr("constant"), b.getDenseI64ArrayAttr(none), b.getDenseI64ArrayAttr(more));
+  Value taps = reshape(b, loc, kernel, {w[0], w[1], high, strides[0], wide, strides[1]});
+  if (high > 1 || wide > 1)
+    taps = nn::SliceOp::create(b, loc, taps, b.getDenseI64ArrayAttr({0, 0, high - 1, 0, wide - 1, 0}),
+                               b.getDenseI64ArrayAttr(Perm(6, -1)), b.getDenseI64ArrayAttr({1, 1, -1, 1, -1, 1}));
+  return reshape(b, loc, transpose(b, loc, taps, {2, 4, 0, 3, 5, 1}),
+                 {high, wide, w[0], strides[0] * strides[1] * w[1]});
+}
+
+/// A transposed convolution is one convolution for all phases of its result (places that are equal modulo the strides),
+/// whose channels are then moved to their places: no zeros are written or multiplied.
 struct ConvertConvTranspose : OpRewritePattern<nn::ConvTransposeOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(nn::ConvTransposeOp op, PatternRewriter &b) const override {
-    ArrayRef<int64_t> x = shapeOf(op.getX()), w = shapeOf(op.getW());
-    auto isZero = [](ArrayRef<int64_t> values) { return llvm::all_of(values, [](int64_t v) { return v == 0; }); };
-    if (x.size() != 4 || op.getGroup() != 1 || !isZero(op.getLow()) || !isZero(op.getHigh()) ||
-        !isZero(op.getOutputPadding()) || op.getStrides() != w.drop_front(2) || ShapedType::isDynamicShape(x) ||
-        ShapedType::isDynamicShape(w))
-      return b.notifyMatchFailure(op, "kernels overlap or are padded");
-    int64_t n = x[0], c = x[1], h = x[2], width = x[3], m = w[1], kh = w[2], kw = w[3];
+    ArrayRef<int64_t> x = shapeOf(op.getX()), w = shapeOf(op.getW()), y = shapeOf(op.getY()), s = op.getStrides();
+    auto isNegative = [](int64_t value) { return value < 0; };
+    if (x.size() != 4 || op.getGroup() != 1 || ShapedType::isDynamicShape(x) || ShapedType::isDynamicShape(w) ||
+        llvm::any_of(op.getDilations(), [](int64_t value) { return value != 1; }) ||
+        llvm::any_of(op.getLow(), isNegative) ||
+        op.getY().getType().getElementType() != op.getX().getType().getElementType() ||
+        !isa<FloatType>(op.getX().getType().getElementType()))
+      return b.notifyMatchFailure(op, "groups, dilations, dynamic extents or integers");
     Location loc = op.getLoc();
-    Value rows = reshape(b, loc, transpose(b, loc, op.getX(), toLast(4)), {n * h * width, c});
-    Value kernel = reshape(b, loc, transpose(b, loc, op.getW(), {0, 2, 3, 1}), {c, kh * kw * m});
-    Value product = nn::MatMulOp::create(b, loc, rows, kernel);
-    Value blocks = transpose(b, loc, reshape(b, loc, product, {n, h, width, kh, kw, m}), {0, 1, 3, 2, 4, 5});
-    Value last = reshape(b, loc, blocks, {n, h * kh, width * kw, m});
-    b.replaceOp(op, transpose(b, loc, last, toFirst(4)));
+    // Place o of the uncropped result is phase o % s of window o / s, which ends at x[o / s].
+    Perm low, high, windows;
+    for (int axis : {0, 1}) {
+      int64_t taps = (w[2 + axis] + s[axis] - 1) / s[axis], end = op.getLow()[axis] + y[2 + axis];
+      windows.push_back(std::max((end + s[axis] - 1) / s[axis], x[2 + axis]));
+      low.push_back(taps - 1);
+      high.push_back(windows[axis] - x[2 + axis]);
+    }
+    Perm ones(2, 1); // strides and dilations
+    Value phases =
+        nn::ConvOp::create(b, loc, transpose(b, loc, op.getX(), toLast(4)), phaseKernel(b, op),
+                           b.getStringAttr("channels_last"), b.getI64IntegerAttr(1), b.getDenseI64ArrayAttr(ones),
+                           b.getDenseI64ArrayAttr(ones), b.getDenseI64ArrayAttr(low), b.getDenseI64ArrayAttr(high));
+    Value apart = reshape(b, loc, phases, {x[0], windows[0], windows[1], s[0], s[1], w[1]});
+    Value last = reshape(b, loc, transpose(b, loc, apart, {0, 1, 3, 2, 4, 5}),
+                         {x[0], windows[0] * s[0], windows[1] * s[1], w[1]});
+    Value cropped = last;
+    if (shapeOf(last) != ArrayRef<int64_t>({x[0], y[2], y[3], w[1]}))
+      cropped =
+          nn::SliceOp::create(b, loc, last, b.getDenseI64ArrayAttr({0, op.getLow()[0], op.getLow()[1], 0}),
+                              b.getDenseI64ArrayAttr({x[0], y[2], y[3], w[1]}), b.getDenseI64ArrayAttr(Perm(4, 1)));
+    b.replaceOp(op, transpose(b, loc, cropped, toFirst(4)));
     return success();
   }
 };
