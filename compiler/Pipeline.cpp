@@ -43,7 +43,7 @@ static void graphStage(const CompileOptions &options, OpPassManager &pm) {
   function.addPass(createChooseLayouts());
   function.addPass(canonicalize());
   function.addPass(createCSEPass());
-  // After the layouts, before the folding of what it makes of the weights; larger weights are for speed at any price.
+  // Of channels-last convolutions. Its rounding errors are larger, if small: for those who ask for speed.
   if (options.optLevel >= 3)
     function.addPass(createChooseWinograd());
   pm.addPass(createFoldConstants());

@@ -25,9 +25,8 @@ def ChooseLayouts : Pass<"tegula-choose-layouts", "::mlir::func::FuncOp"> {
 def ChooseWinograd : Pass<"tegula-choose-winograd", "::mlir::func::FuncOp"> {
   let summary = "Compute 3x3 convolutions by Winograd's method where that is cheaper";
   let description = [{
-    A channels-last 3x3 convolution with a constant kernel, stride 1, one group and static extents becomes
-    `nn.winograd_conv` where a model of its products, transforms and weights says so. The kernel's transform is an op on
-    constants. The transformed kernel has four times the weights, so the pass runs at -O3 only.
+    A channels-last 3x3 convolution with stride 1, one group and static extents becomes `nn.winograd_conv` where a model of
+    its products and transforms says so. Rounding errors grow about tenfold, so the pass runs at -O3 only.
   }];
   let statistics = [Statistic<"converted", "converted", "Number of convolutions converted">];
 }

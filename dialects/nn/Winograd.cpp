@@ -1,7 +1,7 @@
 //===- Winograd.cpp - convolution with fewer products ----------------------===//
 //
-// Five contractions, each over one axis of a tile. The rows of tiles come first in every result, so that what one
-// contraction writes is still in a cache when the next one reads it.
+// One contraction transforms the kernel, five compute tiles, each over one axis of a tile. The rows of tiles come first
+// in every result, so that what one contraction writes is still in a cache when the next one reads it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -14,15 +14,21 @@ using namespace tegula::nn;
 // Lavin and Gray, section 4.3.
 static constexpr float kInputTransform[6][6] = {{4, 0, -5, 0, 1, 0},  {0, -4, -4, 1, 1, 0}, {0, 4, -4, -1, 1, 0},
                                                 {0, -2, -1, 2, 1, 0}, {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}};
+static constexpr float kKernelTransform[6][3] = {{1 / 4.f, 0, 0},
+                                                 {-1 / 6.f, -1 / 6.f, -1 / 6.f},
+                                                 {-1 / 6.f, 1 / 6.f, -1 / 6.f},
+                                                 {1 / 24.f, 1 / 12.f, 1 / 6.f},
+                                                 {1 / 24.f, -1 / 12.f, 1 / 6.f},
+                                                 {0, 0, 1}};
 static constexpr float kOutputTransform[4][6] = {
     {1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, -1, 8, -8, 1}};
 
 LogicalResult WinogradConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
                                                WinogradConvOp::Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  auto x = cast<RankedTensorType>(adaptor.getX().getType()), u = cast<RankedTensorType>(adaptor.getU().getType());
-  if (x.getRank() != 4 || !x.getElementType().isF32() || u.getRank() != 4 || !u.getElementType().isF32() ||
-      u.getDimSize(0) != 6 || u.getDimSize(1) != 6 || u.getDimSize(2) != x.getDimSize(3)) // winograd_conv C1
-    return emitOptionalError(location, "expects [N, H, W, C] and [6, 6, C, M] of f32, but got ", x, " and ", u);
+  auto x = cast<RankedTensorType>(adaptor.getX().getType()), w = cast<RankedTensorType>(adaptor.getW().getType());
+  if (x.getRank() != 4 || !x.getElementType().isF32() || w.getRank() != 4 || !w.getElementType().isF32() ||
+      w.getDimSize(0) != 3 || w.getDimSize(1) != 3 || w.getDimSize(2) != x.getDimSize(3)) // winograd_conv C1
+    return emitOptionalError(location, "expects [N, H, W, C] and [3, 3, C, M] of f32, but got ", x, " and ", w);
   ArrayRef<int64_t> extents = adaptor.getExtents();
   bool fits = extents.size() == 2;
   for (size_t i = 0; fits && i < 2; ++i)
@@ -32,7 +38,7 @@ LogicalResult WinogradConvOp::inferReturnTypes(MLIRContext *, std::optional<Loca
   if (adaptor.getRows() < 1) // winograd_conv C3
     return emitOptionalError(location, "rows expects a positive number, but got ", adaptor.getRows());
   types.push_back(
-      RankedTensorType::get({x.getDimSize(0), extents[0], extents[1], u.getDimSize(3)}, x.getElementType()));
+      RankedTensorType::get({x.getDimSize(0), extents[0], extents[1], w.getDimSize(3)}, x.getElementType()));
   return success();
 }
 
@@ -49,9 +55,28 @@ static Value contract(LoweringBuilder &b, Value left, AffineMap leftMap, Value r
   });
 }
 
-static Value matrix(LoweringBuilder &b, ArrayRef<float> values) {
-  auto type = RankedTensorType::get({(int64_t)values.size() / 6, 6}, b.b.getF32Type());
+static Value matrix(LoweringBuilder &b, ArrayRef<float> values, ArrayRef<int64_t> shape) {
+  auto type = RankedTensorType::get(shape, b.b.getF32Type());
   return arith::ConstantOp::create(b.b, b.loc, DenseElementsAttr::get(type, values));
+}
+
+/// G w G^T as [6, 6, C, M], over the nine elements at once: the kernel is read once.
+static Value transformKernel(LoweringBuilder &b, Value w) {
+  auto type = cast<RankedTensorType>(w.getType());
+  SmallVector<float> square; // the Kronecker product of G with itself
+  for (int row = 0; row < 36; ++row)
+    for (int column = 0; column < 9; ++column)
+      square.push_back(kKernelTransform[row / 6][column / 3] * kKernelTransform[row % 6][column % 3]);
+  int64_t channels = type.getDimSize(2), outputs = type.getDimSize(3);
+  auto flat = RankedTensorType::get({9, channels, outputs}, b.b.getF32Type());
+  Value rows = tensor::CollapseShapeOp::create(b.b, b.loc, flat, w, ArrayRef<ReassociationIndices>{{0, 1}, {2}, {3}});
+  AffineExpr p, c, m, k;
+  bindDims(b.b.getContext(), p, c, m, k);
+  auto map = [&](ArrayRef<AffineExpr> exprs) { return AffineMap::get(4, 0, exprs, b.b.getContext()); };
+  Value u = contract(b, matrix(b, square, {36, 9}), map({p, k}), rows, map({k, c, m}),
+                     b.staticShape({36, channels, outputs}));
+  auto tiles = RankedTensorType::get({6, 6, channels, outputs}, b.b.getF32Type());
+  return tensor::ExpandShapeOp::create(b.b, b.loc, tiles, u, ArrayRef<ReassociationIndices>{{0, 1}, {2}, {3}});
 }
 
 /// The convolution of padded `x` with the transformed kernel `u` at `high` x `wide` places.
@@ -71,7 +96,8 @@ static Value convolve(LoweringBuilder &b, Value x, Value u, int64_t high, int64_
   auto map = [&](unsigned loops, ArrayRef<AffineExpr> exprs) {
     return AffineMap::get(loops, 0, exprs, b.b.getContext());
   };
-  Value in = matrix(b, ArrayRef(&kInputTransform[0][0], 36)), out = matrix(b, ArrayRef(&kOutputTransform[0][0], 24));
+  Value in = matrix(b, ArrayRef(&kInputTransform[0][0], 36), {6, 6});
+  Value out = matrix(b, ArrayRef(&kOutputTransform[0][0], 24), {4, 6});
 
   // (n, row, a, place, c | i), then (n, row, a, b, column, c | j): B^T d, (B^T d) B.
   Value halfTiles = contract(b, in, map(6, {d[2], d[5]}), x, map(6, {d[0], d[1] * 4 + d[5], d[3], d[4]}),
@@ -91,8 +117,9 @@ static Value convolve(LoweringBuilder &b, Value x, Value u, int64_t high, int64_
 
 FailureOr<SmallVector<Value>> WinogradConvOp::lower(LoweringBuilder &b, ValueRange operands) {
   int64_t high = getExtents()[0], wide = getExtents()[1], step = 4 * getRows();
+  Value u = transformKernel(b, operands[1]);
   if (step >= high)
-    return SmallVector<Value>{convolve(b, operands[0], operands[1], high, wide)};
+    return SmallVector<Value>{convolve(b, operands[0], u, high, wide)};
   // Bands of `step` places; the last one begins earlier where they do not divide the result.
   LoweringBuilder::Shape read = b.extents(operands[0]), write = read, unit(4, b.b.getIndexAttr(1));
   read[1] = b.b.getIndexAttr(step + 2);
@@ -107,7 +134,7 @@ FailureOr<SmallVector<Value>> WinogradConvOp::lower(LoweringBuilder &b, ValueRan
         LoweringBuilder::Shape offsets(4, b.b.getIndexAttr(0));
         offsets[1] = begin;
         Value x = tensor::ExtractSliceOp::create(b.b, b.loc, operands[0], offsets, read, unit);
-        Value y = convolve(b, x, operands[1], step, wide);
+        Value y = convolve(b, x, u, step, wide);
         return SmallVector<Value>{tensor::InsertSliceOp::create(b.b, b.loc, y, carried[0], offsets, write, unit)};
       });
 }

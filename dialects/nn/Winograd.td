@@ -7,27 +7,27 @@ def Nn_WinogradConvOp : Nn_InferredOp<"winograd_conv"> {
   let summary = "A 3x3 convolution as 36 small products for 16 places instead of 144";
   let description = [{
     F(4x4, 3x3) of Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016, arXiv:1509.09308).
-    `x: [N, H, W, C]` is padded already, `u: [6, 6, C, M]` is the transformed kernel `G w G^T`, `y: [N, E, F, M]` for
-    `extents = [E, F]`. With the matrices A (6x4) and B (6x6) of the paper, for each tile `d` of 6x6 places (4 apart):
+    `x: [N, H, W, C]` is padded already, `w: [3, 3, C, M]`, `y: [N, E, F, M]` for `extents = [E, F]`. With the matrices
+    A (6x4), B (6x6) and G (6x3) of the paper, for each tile `d` of 6x6 places (4 apart):
     `y_tile = A^T [(G w G^T) * (B^T d B)] A`, where `*` multiplies place by place and sums over C.
 
     `rows` rows of tiles are computed at a time, so that what lies between the products stays in a cache.
 
     The matrices' entries go up to 8, so that rounding errors grow: about 10 times those of a direct convolution.
 
-    (C1) x and u have 4 axes and hold f32; u is 6x6 with x's channels.
+    (C1) x and w have 4 axes and hold f32; w is 3x3 with x's channels.
     (C2) `extents` holds E and F, positive, with `H = 4 * ceil(E / 4) + 2` and `W = 4 * ceil(F / 4) + 2`.
     (C3) `rows` is positive.
 
     ```mlir
-    func.func @f(%x: tensor<1x10x6x8xf32>, %u: tensor<6x6x8x16xf32>) -> tensor<1x7x4x16xf32> {
-      %y = nn.winograd_conv %x, %u {extents = array<i64: 7, 4>, rows = 2 : i64} : (tensor<1x10x6x8xf32>, tensor<6x6x8x16xf32>) -> tensor<1x7x4x16xf32>
+    func.func @f(%x: tensor<1x10x6x8xf32>, %w: tensor<3x3x8x16xf32>) -> tensor<1x7x4x16xf32> {
+      %y = nn.winograd_conv %x, %w {extents = array<i64: 7, 4>, rows = 2 : i64} : (tensor<1x10x6x8xf32>, tensor<3x3x8x16xf32>) -> tensor<1x7x4x16xf32>
       return %y : tensor<1x7x4x16xf32>
     }
     ```
   }];
-  let arguments = (ins Nn_Tensor:$x, Nn_Tensor:$u, DenseI64ArrayAttr:$extents, I64Attr:$rows);
+  let arguments = (ins Nn_Tensor:$x, Nn_Tensor:$w, DenseI64ArrayAttr:$extents, I64Attr:$rows);
   let results = (outs Nn_Tensor:$y);
-  let assemblyFormat = "$x `,` $u attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "$x `,` $w attr-dict `:` functional-type(operands, results)";
 }
 #endif

@@ -20,8 +20,8 @@ def expected(x, w, pads):
 
 
 # Batch, channels in and out, extents, pads. The last two need several bands, one with a rest.
-for n, c, m, high, wide, pads in ((1, 48, 64, 16, 16, (1, 1, 1, 1)), (2, 64, 40, 13, 18, (0, 0, 0, 0)),
-                                  (1, 33, 65, 9, 31, (2, 0, 1, 3)), (1, 64, 64, 64, 48, (1, 1, 1, 1)),
+for n, c, m, high, wide, pads in ((1, 48, 64, 32, 32, (1, 1, 1, 1)), (2, 64, 40, 25, 30, (0, 0, 0, 0)),
+                                  (1, 33, 65, 21, 43, (2, 0, 1, 3)), (1, 64, 64, 64, 48, (1, 1, 1, 1)),
                                   (1, 64, 64, 51, 70, (1, 0, 1, 1))):
     x = random.standard_normal((n, c, high, wide)).astype(np.float32)
     w = (random.standard_normal((m, c, 3, 3)) / np.sqrt(9 * c)).astype(np.float32)
