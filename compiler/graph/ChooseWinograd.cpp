@@ -44,7 +44,8 @@ static int64_t bandRows(ArrayRef<int64_t> w, ArrayRef<int64_t> y, int64_t cacheK
 static bool canConvert(nn::ConvOp conv) {
   auto x = cast<RankedTensorType>(conv.getX().getType()), w = cast<RankedTensorType>(conv.getW().getType());
   auto areOnes = [](ArrayRef<int64_t> values) { return llvm::all_of(values, [](int64_t v) { return v == 1; }); };
-  return conv.isChannelsLast() && conv.getGroup() == 1 && x.hasStaticShape() && w.hasStaticShape() &&
+  return conv.isChannelsLast() && conv.getGroup() == 1 && x.getRank() == 4 &&
+         !ShapedType::isDynamicShape(x.getShape().drop_front()) && w.hasStaticShape() &&
          w.getRank() == 4 && w.getDimSize(0) == 3 && w.getDimSize(1) == 3 && x.getElementType().isF32() &&
          areOnes(conv.getStrides()) && areOnes(conv.getDilations());
 }
@@ -66,7 +67,9 @@ struct ChooseWinograd : impl::ChooseWinogradBase<ChooseWinograd> {
   void convert(nn::ConvOp conv) {
     ArrayRef<int64_t> x = cast<RankedTensorType>(conv.getX().getType()).getShape();
     ArrayRef<int64_t> w = cast<RankedTensorType>(conv.getW().getType()).getShape();
-    ArrayRef<int64_t> y = cast<RankedTensorType>(conv.getY().getType()).getShape();
+    SmallVector<int64_t> y(cast<RankedTensorType>(conv.getY().getType()).getShape());
+    if (ShapedType::isDynamic(y[0]))
+      y[0] = 1; // images of an unknown number are done one by one
     if (!isWorthIt(w, y))
       return;
     OpBuilder b(conv);

@@ -92,12 +92,21 @@ Value RegisterTile::emitVectorLoop(Value target) {
   };
   if (!ShapedType::isDynamic(range.extent) && range.extent % step == 0)
     return blocks(range.begin, range.end, target, false);
+  // What the last block leaves beyond whole steps, 0 where it is not known.
+  int64_t rest = !ShapedType::isDynamic(range.extent) ? range.extent % step : 0;
+  if (!rest && !ShapedType::isDynamic(range.lastExtent) && plan.getBlock()[vectorLoop] % step == 0)
+    rest = range.lastExtent % step;
   Value extent = arith::SubIOp::create(b, loc, range.end, range.begin);
   Value whole = arith::SubIOp::create(b, loc, extent, arith::RemUIOp::create(b, loc, extent, constant(step)));
   Value middle = b.createOrFold<arith::AddIOp>(loc, range.begin, whole);
   if (ShapedType::isDynamic(range.extent) || range.extent > step)
     target = blocks(range.begin, middle, target, false);
-  return blocks(middle, range.end, target, true);
+  // No vector that holds nothing of the rest, no mask for whole ones.
+  int64_t planned = vectors;
+  vectors = rest ? (rest + lanes - 1) / lanes : vectors;
+  target = blocks(middle, range.end, target, !rest || rest % lanes);
+  vectors = planned;
+  return target;
 }
 
 Value RegisterTile::emitOuterLoops(unsigned loopIndex, Value target) {
@@ -126,13 +135,23 @@ Value RegisterTile::emitUnrolled(Value target) {
     });
   };
   if (ShapedType::isDynamic(range.extent)) {
-    Value extent = arith::SubIOp::create(b, loc, range.end, range.begin);
-    Value rest = arith::RemUIOp::create(b, loc, extent, constant(plan.getUnroll()));
-    Value middle = arith::SubIOp::create(b, loc, range.end, rest);
-    target = blocks(range.begin, middle, plan.getUnroll(), target);
-    bool isKnown = !ShapedType::isDynamic(range.lastExtent) && plan.getBlock()[unrollLoop] % plan.getUnroll() == 0;
-    int64_t last = isKnown ? range.lastExtent % plan.getUnroll() : 1;
-    return last ? blocks(middle, range.end, last, target) : target;
+    Value begin = range.begin;
+    auto wholeTiles = [&](int64_t step) {
+      Value extent = arith::SubIOp::create(b, loc, range.end, begin);
+      Value rest = arith::RemUIOp::create(b, loc, extent, constant(step));
+      Value middle = arith::SubIOp::create(b, loc, range.end, rest);
+      target = blocks(begin, middle, step, target);
+      begin = middle;
+    };
+    wholeTiles(plan.getUnroll());
+    if (!ShapedType::isDynamic(range.lastExtent) && plan.getBlock()[unrollLoop] % plan.getUnroll() == 0) {
+      int64_t last = range.lastExtent % plan.getUnroll();
+      return last ? blocks(begin, range.end, last, target) : target;
+    }
+    // The rest in tiles of half the size each: one row at a time would wait for its own sums.
+    for (int64_t step = plan.getUnroll() / 2; step > 1; step /= 2)
+      wholeTiles(step);
+    return blocks(begin, range.end, 1, target);
   }
   // Tiles of two neighbouring sizes instead of full ones and a small rest.
   int64_t tiles = (range.extent + plan.getUnroll() - 1) / plan.getUnroll();
@@ -330,7 +349,7 @@ Value RegisterTile::readOperand(linalg::GenericOp op, OpOperand &operand, int64_
 
 Value RegisterTile::readPacked(linalg::UnPackOp unpack, AffineMap map, int64_t u, int64_t v) {
   Value packed = unpack.getSource();
-  Value panel = arith::DivUIOp::create(b, loc, position[vectorLoop], constant(lanes * vectors));
+  Value panel = arith::DivUIOp::create(b, loc, position[vectorLoop], constant(lanes * plan.getVectors()));
   SmallVector<Value> indices{panel};
   for (AffineExpr expr : map.getResults().drop_back())
     indices.push_back(apply(expr, u, 0));

@@ -11,6 +11,8 @@
 using namespace mlir;
 using namespace tegula::nn;
 
+static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
+
 // Lavin and Gray, section 4.3.
 static constexpr float kInputTransform[6][6] = {{4, 0, -5, 0, 1, 0},  {0, -4, -4, 1, 1, 0}, {0, 4, -4, -1, 1, 0},
                                                 {0, -2, -1, 2, 1, 0}, {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}};
@@ -118,23 +120,31 @@ static Value convolve(LoweringBuilder &b, Value x, Value u, int64_t high, int64_
 FailureOr<SmallVector<Value>> WinogradConvOp::lower(LoweringBuilder &b, ValueRange operands) {
   int64_t high = getExtents()[0], wide = getExtents()[1], step = 4 * getRows();
   Value u = transformKernel(b, operands[1]);
-  if (step >= high)
+  // Images of an unknown number come one by one; bands of them fill the cache as reckoned.
+  bool isSingle = !tensorType(operands[0]).isDynamicDim(0);
+  if (step >= high && isSingle)
     return SmallVector<Value>{convolve(b, operands[0], u, high, wide)};
   // Bands of `step` places; the last one begins earlier where they do not divide the result.
-  LoweringBuilder::Shape read = b.extents(operands[0]), write = read, unit(4, b.b.getIndexAttr(1));
-  read[1] = b.b.getIndexAttr(step + 2);
-  write[1] = b.b.getIndexAttr(step);
-  write[2] = b.b.getIndexAttr(wide);
-  write[3] = b.extent(operands[1], 3);
-  LoweringBuilder::Shape whole = write;
+  step = std::min(step, high);
+  LoweringBuilder::Shape whole = b.extents(operands[0]), read = whole, unit(4, b.b.getIndexAttr(1));
   whole[1] = b.b.getIndexAttr(high);
-  return b.loop(
-      b.index((high + step - 1) / step), {b.empty(whole, b.b.getF32Type())}, [&](Value band, ValueRange carried) {
-        Value begin = b.min(b.mul(band, b.index(step)), b.index(high - step));
-        LoweringBuilder::Shape offsets(4, b.b.getIndexAttr(0));
-        offsets[1] = begin;
-        Value x = tensor::ExtractSliceOp::create(b.b, b.loc, operands[0], offsets, read, unit);
-        Value y = convolve(b, x, u, step, wide);
-        return SmallVector<Value>{tensor::InsertSliceOp::create(b.b, b.loc, y, carried[0], offsets, write, unit)};
-      });
+  whole[2] = b.b.getIndexAttr(wide);
+  whole[3] = b.extent(operands[1], 3);
+  read[0] = isSingle ? read[0] : b.b.getIndexAttr(1);
+  read[1] = b.b.getIndexAttr((step + 3) / 4 * 4 + 2);
+  LoweringBuilder::Shape write = whole;
+  write[0] = read[0];
+  write[1] = b.b.getIndexAttr(step);
+  Value bands = b.index((high + step - 1) / step);
+  Value count = isSingle ? bands : b.mul(bands, b.asValue(whole[0]));
+  return b.loop(count, {b.empty(whole, b.b.getF32Type())}, [&](Value i, ValueRange carried) {
+    Value band = isSingle ? i : arith::RemUIOp::create(b.b, b.loc, i, bands).getResult();
+    LoweringBuilder::Shape offsets(4, b.b.getIndexAttr(0));
+    if (!isSingle)
+      offsets[0] = arith::DivUIOp::create(b.b, b.loc, i, bands).getResult();
+    offsets[1] = b.min(b.mul(band, b.index(step)), b.index(high - step));
+    Value x = tensor::ExtractSliceOp::create(b.b, b.loc, operands[0], offsets, read, unit);
+    Value y = convolve(b, x, u, step, wide);
+    return SmallVector<Value>{tensor::InsertSliceOp::create(b.b, b.loc, y, carried[0], offsets, write, unit)};
+  });
 }

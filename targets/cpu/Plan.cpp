@@ -110,20 +110,19 @@ private:
     unroll = std::min<int64_t>(extents[unrollLoop], accumulators / vectors);
   }
 
-  /// The innermost loop around the vector loop that has iterations. Further out than the next one, only where what is
-  /// read along the vector loop serves several of them.
+  /// The innermost loop for whose iterations what is read along the vector loop serves several, else the one next to the
+  /// vector loop.
   int64_t chooseUnrollLoop() {
-    for (int64_t loop = (int64_t)parallel - 2; loop >= 0; --loop) {
-      if (extents[loop] < 2)
-        continue;
-      bool isNext = loop == (int64_t)parallel - 2;
+    int64_t next = (int64_t)parallel - 2;
+    for (int64_t loop = next; loop >= 0; --loop) {
       bool isShared = llvm::any_of(root.getDpsInputOperands(), [&](OpOperand *operand) {
         AffineMap map = root.getMatchingIndexingMap(operand);
         return accessOf(map, vectorLoop) == OperandAccess::Contiguous && !map.isFunctionOfDim(loop);
       });
-      return isNext || isShared ? loop : -1;
+      if (extents[loop] > 1 && isShared)
+        return loop;
     }
-    return -1;
+    return next >= 0 && extents[next] > 1 ? next : -1;
   }
 
   void chooseBlocks() {

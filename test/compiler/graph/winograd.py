@@ -19,15 +19,17 @@ def expected(x, w, pads):
                for i in range(3) for j in range(3))
 
 
-# Batch, channels in and out, extents, pads. The last two need several bands, one with a rest.
-for n, c, m, high, wide, pads in ((1, 48, 64, 32, 32, (1, 1, 1, 1)), (2, 64, 40, 25, 30, (0, 0, 0, 0)),
-                                  (1, 33, 65, 21, 43, (2, 0, 1, 3)), (1, 64, 64, 64, 48, (1, 1, 1, 1)),
-                                  (1, 64, 64, 51, 70, (1, 0, 1, 1))):
+# Batch, channels in and out, extents, pads, whether the batch is known. Those of 64 rows and more need several bands, one
+# with a rest.
+for n, c, m, high, wide, pads, known in ((1, 48, 64, 32, 32, (1, 1, 1, 1), True), (2, 64, 40, 25, 30, (0, 0, 0, 0), True),
+                                         (1, 33, 65, 21, 43, (2, 0, 1, 3), True), (1, 64, 64, 64, 48, (1, 1, 1, 1), True),
+                                         (1, 64, 64, 51, 70, (1, 0, 1, 1), True), (3, 48, 64, 32, 33, (1, 1, 1, 1), False),
+                                         (2, 64, 64, 51, 71, (1, 0, 1, 1), False)):
     x = random.standard_normal((n, c, high, wide)).astype(np.float32)
     w = (random.standard_normal((m, c, 3, 3)) / np.sqrt(9 * c)).astype(np.float32)
     graph = helper.make_graph(
         [helper.make_node("Conv", ["x", "w"], ["c"], "conv", pads=pads), helper.make_node("Relu", ["c"], ["y"], "relu")],
-        "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
+        "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape if known else ("n",) + x.shape[1:])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], [numpy_helper.from_array(w, "w")])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), "m.onnx")
     text = subprocess.run([sys.argv[1], "m.onnx", "-O3", "--stop-after=graph", "-o", "-"], capture_output=True, text=True,
