@@ -65,7 +65,11 @@ RegisterTile::RegisterTile(OpBuilder &builder, linalg::GenericOp root, linalg::G
     : b(builder), loc(epilogue ? epilogue.getLoc() : root.getLoc()), root(root), epilogue(epilogue), plan(plan),
       ranges(ranges), origin(origin), aligned(aligned), lanes(plan.getVectorLoop() < 0 ? 0 : plan.getLanes()),
       vectors(plan.getVectorLoop() < 0 ? 1 : plan.getVectors()), vectorLoop(plan.getVectorLoop()),
-      unrollLoop(plan.getUnrollLoop()), position(root.getNumLoops()) {}
+      unrollLoop(plan.getUnrollLoop()), lastLanes(lanes), width(lanes), maskedFrom(vectors),
+      position(root.getNumLoops()) {}
+
+/// A shorter vector saves nothing.
+static constexpr int64_t kLeastLanes = 4;
 
 Value RegisterTile::constant(int64_t value) { return arith::ConstantIndexOp::create(b, loc, value); }
 
@@ -83,15 +87,15 @@ Value RegisterTile::emit(Value target) { return hasPanels() ? emitVectorLoop(tar
 Value RegisterTile::emitVectorLoop(Value target) {
   const LoopRange &range = ranges[vectorLoop];
   int64_t step = lanes * vectors;
-  auto blocks = [&](Value begin, Value end, Value carried, bool masked) {
+  auto blocks = [&](Value begin, Value end, Value carried, int64_t firstMasked) {
     return loop(begin, end, step, carried, [&](Value at, Value inner) {
       position[vectorLoop] = at;
-      isMasked = masked;
+      maskedFrom = firstMasked;
       return hasPanels() ? emitOuterLoops(0, inner) : emitUnrolled(inner);
     });
   };
   if (!ShapedType::isDynamic(range.extent) && range.extent % step == 0)
-    return blocks(range.begin, range.end, target, false);
+    return blocks(range.begin, range.end, target, vectors);
   // What the last block leaves beyond whole steps, 0 where it is not known.
   int64_t rest = !ShapedType::isDynamic(range.extent) ? range.extent % step : 0;
   if (!rest && !ShapedType::isDynamic(range.lastExtent) && plan.getBlock()[vectorLoop] % step == 0)
@@ -100,12 +104,16 @@ Value RegisterTile::emitVectorLoop(Value target) {
   Value whole = arith::SubIOp::create(b, loc, extent, arith::RemUIOp::create(b, loc, extent, constant(step)));
   Value middle = b.createOrFold<arith::AddIOp>(loc, range.begin, whole);
   if (ShapedType::isDynamic(range.extent) || range.extent > step)
-    target = blocks(range.begin, middle, target, false);
-  // No vector that holds nothing of the rest, no mask for whole ones.
-  int64_t planned = vectors;
-  vectors = rest ? (rest + lanes - 1) / lanes : vectors;
-  target = blocks(middle, range.end, target, !rest || rest % lanes);
-  vectors = planned;
+    target = blocks(range.begin, middle, target, vectors);
+  if (!rest)
+    return blocks(middle, range.end, target, 0);
+  // No vector that holds nothing of the rest, a last one as short as it may be, a mask only where that is too long.
+  vectors = (rest + lanes - 1) / lanes;
+  int64_t last = rest - (vectors - 1) * lanes;
+  lastLanes = std::min<int64_t>(std::max<int64_t>(llvm::PowerOf2Ceil(last), kLeastLanes), lanes);
+  target = blocks(middle, range.end, target, last == lastLanes ? vectors : vectors - 1);
+  vectors = plan.getVectors();
+  lastLanes = lanes;
   return target;
 }
 
@@ -167,12 +175,15 @@ Value RegisterTile::emitTile(int64_t unroll, Value target) {
   loaded.clear();
   SmallVector<Value> accumulators;
   for (int64_t u = 0; u < unroll; ++u)
-    for (int64_t v = 0; v < vectors; ++v)
+    for (int64_t v = 0; v < vectors; ++v) {
+      selectVector(v);
       accumulators.push_back(initial(u, v));
+    }
   emitReduction(ranges.size(), accumulators);
   loaded.clear();
   for (int64_t u = 0; u < unroll; ++u)
     for (int64_t v = 0; v < vectors; ++v) {
+      selectVector(v);
       Value result = accumulators[u * vectors + v];
       if (epilogue) {
         SmallVector<Value> arguments;
@@ -220,6 +231,7 @@ void RegisterTile::emitBody(SmallVectorImpl<Value> &accumulators) {
   loaded.clear();
   for (int64_t u = 0; u < tileUnroll; ++u)
     for (int64_t v = 0; v < vectors; ++v) {
+      selectVector(v);
       SmallVector<Value> arguments;
       for (OpOperand *operand : root.getDpsInputOperands())
         arguments.push_back(readOperand(root, *operand, u, v));
@@ -269,7 +281,7 @@ Value RegisterTile::cloneOnVectors(Operation &op, IRMapping &mapping) {
   OperationState state(op.getLoc(), op.getName());
   state.addOperands(operands);
   for (Type type : op.getResultTypes())
-    state.addTypes(VectorType::get({lanes}, type));
+    state.addTypes(VectorType::get({width}, type));
   state.addAttributes(op.getDiscardableAttrDictionary().getValue());
   if (op.getPropertiesStorage())
     state.propertiesAttr = op.getPropertiesAsAttribute();
@@ -279,14 +291,14 @@ Value RegisterTile::cloneOnVectors(Operation &op, IRMapping &mapping) {
 }
 
 Value RegisterTile::toVector(Value scalar) {
-  return vector::BroadcastOp::create(b, loc, VectorType::get({lanes}, scalar.getType()), scalar);
+  return vector::BroadcastOp::create(b, loc, VectorType::get({width}, scalar.getType()), scalar);
 }
 
 Value RegisterTile::mask(int64_t v) {
-  if (!isMasked)
+  if (v < maskedFrom)
     return {};
   Value left = arith::SubIOp::create(b, loc, ranges[vectorLoop].end, indexOf(vectorLoop, 0, v));
-  return vector::CreateMaskOp::create(b, loc, VectorType::get({lanes}, b.getI1Type()), left);
+  return vector::CreateMaskOp::create(b, loc, VectorType::get({width}, b.getI1Type()), left);
 }
 
 Value RegisterTile::initial(int64_t u, int64_t v) {
@@ -312,7 +324,7 @@ Value RegisterTile::readOperand(linalg::GenericOp op, OpOperand &operand, int64_
            llvm::any_of(map.getResults(), [&](AffineExpr expr) { return expr.isFunctionOfDim(loopIndex); });
   };
   bool isUniform = !isVector() || !uses(vectorLoop);
-  int64_t keyU = uses(unrollLoop) ? u : 0, keyV = isUniform ? 0 : v;
+  int64_t keyU = uses(unrollLoop) ? u : 0, keyV = isUniform && width == lanes ? 0 : v;
   Value &known = loaded[{&operand, keyU, keyV}];
   if (known)
     return known;
@@ -340,7 +352,7 @@ Value RegisterTile::readOperand(linalg::GenericOp op, OpOperand &operand, int64_
       Value padding = arith::ConstantOp::create(b, loc, b.getZeroAttr(element));
       auto identity = AffineMap::getMinorIdentityMap(indices.size(), 1, b.getContext());
       result =
-          vector::TransferReadOp::create(b, loc, VectorType::get({lanes}, element), source, indices,
+          vector::TransferReadOp::create(b, loc, VectorType::get({width}, element), source, indices,
                                          AffineMapAttr::get(identity), padding, mask(v), b.getBoolArrayAttr({true}));
     }
   }
@@ -357,7 +369,7 @@ Value RegisterTile::readPacked(linalg::UnPackOp unpack, AffineMap map, int64_t u
   Type element = getElementTypeOrSelf(packed.getType());
   Value padding = arith::ConstantOp::create(b, loc, b.getZeroAttr(element));
   auto identity = AffineMap::getMinorIdentityMap(indices.size(), 1, b.getContext());
-  return vector::TransferReadOp::create(b, loc, VectorType::get({lanes}, element), packed, indices,
+  return vector::TransferReadOp::create(b, loc, VectorType::get({width}, element), packed, indices,
                                         AffineMapAttr::get(identity), padding, Value(), b.getBoolArrayAttr({true}));
 }
 

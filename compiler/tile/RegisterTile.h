@@ -67,6 +67,7 @@ private:
   Value indexOf(unsigned loop, int64_t u, int64_t v);
   Value apply(mlir::AffineExpr expr, int64_t u, int64_t v);
   Value toVector(Value scalar);
+  void selectVector(int64_t v) { width = v == vectors - 1 ? lastLanes : lanes; }
   Value mask(int64_t v);
   Value loop(Value begin, Value end, int64_t step, Value carried, llvm::function_ref<Value(Value, Value)> body);
   Value constant(int64_t value);
@@ -83,8 +84,10 @@ private:
   llvm::ArrayRef<Value> origin;
   const llvm::DenseMap<mlir::OpOperand *, Value> &aligned;
   int64_t lanes, vectors, vectorLoop, unrollLoop;
+  int64_t lastLanes;  // of the last vector of a tile
+  int64_t width;      // lanes of the vector at hand
+  int64_t maskedFrom; // the first vector of a tile that may reach beyond the loop
   int64_t tileUnroll = 1;
-  bool isMasked = false;
   llvm::SmallVector<Value> position; // of every loop, where known
   llvm::DenseMap<std::tuple<void *, int64_t, int64_t>, Value> loaded;
 };
