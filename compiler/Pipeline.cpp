@@ -86,6 +86,8 @@ static void bufferStage(const Target &target, OpPassManager &pm) {
   OpPassManager &function = pm.nest<func::FuncOp>();
   function.addPass(canonicalize());
   function.addPass(createCSEPass());
+  // On buffers, with every access in sight, more copies can go than on tensors.
+  function.addPass(createPlaceParts());
   function.addPass(createPlanArena());
   target.addPasses(Stage::Buffer, pm);
 }

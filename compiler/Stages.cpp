@@ -7,8 +7,8 @@ namespace tegula {
 
 static constexpr llvm::StringRef kImport[] = {"func", "nn", "scf", "tgl"};
 static constexpr llvm::StringRef kGraph[] = {"func", "nn", "scf", "tgl"};
-static constexpr llvm::StringRef kTile[] = {"func",  "scf",  "linalg", "tensor", "vector",
-                                            "arith", "math", "cf",     "tgl",    "ub"};
+static constexpr llvm::StringRef kTile[] = {"func", "scf", "linalg", "tensor", "vector",       "arith",
+                                            "math", "cf",  "tgl",    "ub",     "bufferization"};
 static constexpr llvm::StringRef kBuffer[] = {"func", "scf", "memref", "vector", "arith",
                                               "math", "cf",  "tgl",    "ub",     "bufferization"};
 static constexpr llvm::StringRef kEmit[] = {"llvm", "tgl"};

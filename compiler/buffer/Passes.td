@@ -22,6 +22,17 @@ def SplitEmpties : Pass<"tegula-split-empties", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"copies", "copies", "Number of empty tensors added">];
 }
 
+def PlaceParts : Pass<"tegula-place-parts", "::mlir::func::FuncOp"> {
+  let summary = "Make what is copied into a part of a buffer there";
+  let description = [{
+    A buffer that ends in a `memref.copy` into a part of another one (a padding's inside, a place in a concatenation)
+    becomes that part from its first write on, unless something else touches the part meanwhile. Later readers of the
+    buffer read the part.
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect"];
+  let statistics = [Statistic<"placed", "placed", "Number of copies saved">];
+}
+
 def PlanArena : Pass<"tegula-plan-arena", "::mlir::func::FuncOp"> {
   let summary = "Give every static buffer a place in one arena";
   let description = [{

@@ -1,6 +1,7 @@
 //===- Passes.h - passes of the tile stage ----------------------------------===//
 #ifndef TEGULA_COMPILER_TILE_PASSES_H
 #define TEGULA_COMPILER_TILE_PASSES_H
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/Pass/Pass.h"

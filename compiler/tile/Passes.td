@@ -8,7 +8,7 @@ def LowerToLinalg : Pass<"tegula-lower-to-linalg", "::mlir::func::FuncOp"> {
   let description = "Each nn op lowers itself; see the file's head for the IR before and after.";
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
                            "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect", "::mlir::cf::ControlFlowDialect",
-                           "::mlir::ub::UBDialect"];
+                           "::mlir::ub::UBDialect", "::mlir::bufferization::BufferizationDialect"];
 }
 
 def FuseElementwise : Pass<"tegula-fuse-elementwise", "::mlir::func::FuncOp"> {

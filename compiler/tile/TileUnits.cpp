@@ -156,10 +156,12 @@ struct TileUnits : impl::TileUnitsBase<TileUnits> {
     epilogues += epilogue ? 1 : 0;
   }
 
-  /// A fresh tensor of the result's shape: a unit writes every element.
+  /// A fresh tensor of the result's shape (a unit writes every element), or the part of another one that it fills.
   Value destinationOf(OpBuilder &b, linalg::GenericOp last) {
     Value init = last.getDpsInitOperand(0)->get();
-    if (init.getDefiningOp<tensor::EmptyOp>())
+    bool isOwn = isa_and_present<tensor::ExtractSliceOp, bufferization::AllocTensorOp>(init.getDefiningOp()) &&
+                 !last.payloadUsesValueFromOperand(last.getDpsInitOperand(0));
+    if (init.getDefiningOp<tensor::EmptyOp>() || isOwn)
       return init;
     SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, last.getLoc(), init);
     return tensor::EmptyOp::create(b, last.getLoc(), sizes, getElementTypeOrSelf(init.getType()));

@@ -401,14 +401,12 @@ static Value padSpatial(LoweringBuilder &b, Value x, int64_t first, ArrayRef<int
   auto isZero = [](int64_t pad) { return pad == 0; };
   if (llvm::all_of(low, isZero) && llvm::all_of(high, isZero))
     return x;
-  Shape sizes = b.extents(x), shape = sizes;
-  Shape offsets(sizes.size(), b.b.getIndexAttr(0)), strides(sizes.size(), b.b.getIndexAttr(1));
+  Shape before(tensorType(x).getRank(), b.b.getIndexAttr(0)), after = before;
   for (size_t i = 0; i < low.size(); ++i) {
-    offsets[first + i] = b.b.getIndexAttr(low[i]);
-    shape[first + i] = linear(b, sizes[first + i], 1, low[i] + high[i]);
+    before[first + i] = b.b.getIndexAttr(low[i]);
+    after[first + i] = b.b.getIndexAttr(high[i]);
   }
-  Value zeros = b.fill(b.number(tensorType(x).getElementType(), 0), shape);
-  return tensor::InsertSliceOp::create(b.b, b.loc, x, zeros, offsets, sizes, strides);
+  return b.surround(x, b.number(tensorType(x).getElementType(), 0), before, after);
 }
 
 /// Groups of axes in which `axis` and the one after it form a pair; `rank` counts them as one.

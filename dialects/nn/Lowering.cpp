@@ -1,6 +1,7 @@
 //===- Lowering.cpp - builder that nn ops lower themselves with ------------===//
 
 #include "tegula/dialects/nn/Lowering.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -257,6 +258,47 @@ Value B::extract(Value tensor, ValueRange indices) { return tensor::ExtractOp::c
 Value B::empty(ArrayRef<OpFoldResult> shape, Type element) { return tensor::EmptyOp::create(b, loc, shape, element); }
 Value B::fill(Value scalar, ArrayRef<OpFoldResult> shape) {
   return linalg::FillOp::create(b, loc, scalar, empty(shape, scalar.getType())).getResult(0);
+}
+
+Value B::surround(Value x, Value border, ArrayRef<OpFoldResult> low, ArrayRef<OpFoldResult> high) {
+  Shape sizes = extents(x), shape = sizes, ones(sizes.size(), b.getIndexAttr(1));
+  // The bufferization's analysis is slow for parts of unknown extent: those tensors are filled as a whole.
+  bool isKnown = mlir::cast<RankedTensorType>(x.getType()).hasStaticShape();
+  auto sum = [&](OpFoldResult left, OpFoldResult right) -> OpFoldResult {
+    auto first = getConstantIntValue(left), second = getConstantIntValue(right);
+    if (first && second)
+      return b.getIndexAttr(*first + *second);
+    return first == 0 ? right : second == 0 ? left : OpFoldResult(add(asValue(left), asValue(right)));
+  };
+  for (size_t axis = 0; axis < sizes.size(); ++axis) {
+    shape[axis] = sum(sum(low[axis], sizes[axis]), high[axis]);
+    isKnown &= getConstantIntValue(low[axis]) && getConstantIntValue(high[axis]);
+  }
+  // An allocation is never merged with another one, as empty tensors are.
+  auto [extents, dynamic] = decomposeMixedValues(shape);
+  auto type = RankedTensorType::get(extents, border.getType());
+  Value y = bufferization::AllocTensorOp::create(b, loc, type, dynamic);
+  auto strip = [&](Shape offsets, Shape extents) {
+    Value part = tensor::ExtractSliceOp::create(b, loc, y, offsets, extents, ones);
+    Value filled = linalg::FillOp::create(b, loc, border, part).getResult(0);
+    y = tensor::InsertSliceOp::create(b, loc, filled, y, offsets, extents, ones);
+  };
+  Shape offsets(sizes.size(), b.getIndexAttr(0)), rest = shape;
+  if (!isKnown)
+    y = linalg::FillOp::create(b, loc, border, y).getResult(0);
+  for (size_t axis = 0; isKnown && axis < sizes.size(); ++axis) {
+    Shape from = offsets, extents = rest;
+    extents[axis] = low[axis];
+    if (getConstantIntValue(low[axis]) != 0)
+      strip(from, extents);
+    from[axis] = sum(low[axis], sizes[axis]);
+    extents[axis] = high[axis];
+    if (getConstantIntValue(high[axis]) != 0)
+      strip(from, extents);
+    offsets[axis] = low[axis];
+    rest[axis] = sizes[axis];
+  }
+  return tensor::InsertSliceOp::create(b, loc, x, y, low, sizes, ones);
 }
 
 Value B::generic(ArrayRef<Value> inputs, Value init, ArrayRef<AffineMap> maps, ArrayRef<utils::IteratorType> iterators,

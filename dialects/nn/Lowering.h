@@ -77,6 +77,10 @@ public:
   Value extract(Value tensor, mlir::ValueRange indices);
   Value empty(llvm::ArrayRef<mlir::OpFoldResult> shape, mlir::Type element);
   Value fill(Value scalar, llvm::ArrayRef<mlir::OpFoldResult> shape);
+  /// x inside a larger tensor of `border`, with `low` and `high` more elements (0 or more) before and after each axis.
+  /// With known shapes the margins only are written, so that x can be made in place.
+  Value surround(Value x, Value border, llvm::ArrayRef<mlir::OpFoldResult> low,
+                 llvm::ArrayRef<mlir::OpFoldResult> high);
   /// linalg.generic with one result; `maps` has one map per input, then the result's; `body` gets the input elements
   /// and the element of `init`.
   Value generic(llvm::ArrayRef<Value> inputs, Value init, llvm::ArrayRef<mlir::AffineMap> maps,

@@ -116,26 +116,17 @@ static LogicalResult inferWindows(std::optional<Location> location, Adaptor adap
 
 /// x inside a tensor of `border` that holds every window.
 static Value padWindows(LoweringBuilder &b, Value x, const Windows &windows, Value border) {
-  Shape sizes = b.extents(x), shape = sizes;
-  Shape offsets(sizes.size(), b.b.getIndexAttr(0)), strides(sizes.size(), b.b.getIndexAttr(1));
+  Shape sizes = b.extents(x), before(sizes.size(), b.b.getIndexAttr(0)), after = before;
   bool isPadded = false;
   for (auto [i, axis] : llvm::enumerate(windows.axes)) {
-    int64_t at = windows.first + i;
-    offsets[at] = b.b.getIndexAttr(axis.low);
-    if (auto known = getConstantIntValue(sizes[at])) {
-      shape[at] = b.b.getIndexAttr(axis.padded(*known));
-      isPadded |= axis.padded(*known) != *known;
-      continue;
-    }
-    int64_t margin = axis.low + axis.high + (axis.ceil ? axis.stride - 1 : 0);
-    if (margin == 0)
-      continue;
-    shape[at] = b.add(b.asValue(sizes[at]), b.index(margin));
-    isPadded = true;
+    int64_t at = windows.first + i, margin = axis.low + axis.high + (axis.ceil ? axis.stride - 1 : 0);
+    if (auto known = getConstantIntValue(sizes[at]))
+      margin = axis.padded(*known) - *known;
+    before[at] = b.b.getIndexAttr(axis.low);
+    after[at] = b.b.getIndexAttr(margin - axis.low);
+    isPadded |= margin != 0;
   }
-  if (!isPadded)
-    return x;
-  return tensor::InsertSliceOp::create(b.b, b.loc, x, b.fill(border, shape), offsets, sizes, strides);
+  return isPadded ? b.surround(x, border, before, after) : x;
 }
 
 namespace {

@@ -491,22 +491,22 @@ LogicalResult PadOp::verify() {
 
 /// x inside a larger tensor of `fillValue`; negative pads cut x first.
 static Value padConstant(LoweringBuilder &b, Value x, ArrayRef<OpFoldResult> low, ArrayRef<OpFoldResult> high,
-                         ArrayRef<OpFoldResult> shape, Value fillValue) {
-  int64_t rank = shape.size();
-  Shape cuts, sizes, offsets, ones(rank, b.b.getIndexAttr(1));
+                         Value fillValue) {
+  int64_t rank = low.size();
+  Shape cuts, sizes, before, after, ones(rank, b.b.getIndexAttr(1));
   bool isCut = false;
   for (int64_t axis = 0; axis < rank; ++axis) {
     OpFoldResult cutLow = atLeastZero(b, negated(b, low[axis])), cutHigh = atLeastZero(b, negated(b, high[axis]));
     isCut |= getConstantIntValue(cutLow) != 0 || getConstantIntValue(cutHigh) != 0;
     cuts.push_back(cutLow);
-    offsets.push_back(atLeastZero(b, low[axis]));
+    before.push_back(atLeastZero(b, low[axis]));
+    after.push_back(atLeastZero(b, high[axis]));
     OpFoldResult left = plus(b, b.extent(x, axis), negated(b, plus(b, cutLow, cutHigh)));
     sizes.push_back(atLeastZero(b, left));
   }
   if (isCut)
     x = tensor::ExtractSliceOp::create(b.b, b.loc, x, cuts, sizes, ones);
-  Value y = b.fill(fillValue, shape);
-  return tensor::InsertSliceOp::create(b.b, b.loc, x, y, offsets, sizes, ones);
+  return b.surround(x, fillValue, before, after);
 }
 
 /// Where the element at `place` of an axis (0 is x's first element) comes from.
@@ -537,7 +537,7 @@ FailureOr<SmallVector<Value>> PadOp::lower(LoweringBuilder &b, ValueRange operan
   }
   if (getMode() == "constant") {
     Value value = getValue() ? scalar(b, operands.back()) : b.number(stored, 0);
-    return SmallVector<Value>{padConstant(b, x, low, high, shape, value)};
+    return SmallVector<Value>{padConstant(b, x, low, high, value)};
   }
   return SmallVector<Value>{b.generate(shape, stored, [&](ArrayRef<Value> indices) {
     SmallVector<Value> source(indices);

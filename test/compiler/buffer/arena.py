@@ -72,7 +72,7 @@ class Entry:
             self.touch(roots)
             # What a loop or a branch hands on may be any buffer it touched.
             if result:
-                self.roots[result.group(1)] = set(self.touched) if "memref<" in text.split("->")[-1] else set()
+                self.roots[result.group(1)] = set(self.touched) if re.search("->.*memref<", text) else set()
 
     def touch(self, roots):
         self.touched |= roots
