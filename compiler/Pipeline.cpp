@@ -88,6 +88,8 @@ static void bufferStage(const Target &target, OpPassManager &pm) {
   function.addPass(createCSEPass());
   // On buffers, with every access in sight, more copies can go than on tensors.
   function.addPass(createPlaceParts());
+  // Before the arena: each strip of bands needs scratch memory of its own.
+  function.addPass(createSplitBands());
   function.addPass(createPlanArena());
   target.addPasses(Stage::Buffer, pm);
 }

@@ -33,6 +33,16 @@ def PlaceParts : Pass<"tegula-place-parts", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"placed", "placed", "Number of copies saved">];
 }
 
+def SplitBands : Pass<"tegula-split-bands", "::mlir::func::FuncOp"> {
+  let summary = "Let each thread make whole bands";
+  let description = [{
+    A loop over independent bands (`tgl.bands`) becomes a unit of strips of neighbouring bands, where these are enough for
+    all threads. The units inside then run on one thread each.
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect"];
+  let statistics = [Statistic<"divided", "divided", "Number of loops divided">];
+}
+
 def PlanArena : Pass<"tegula-plan-arena", "::mlir::func::FuncOp"> {
   let summary = "Give every static buffer a place in one arena";
   let description = [{

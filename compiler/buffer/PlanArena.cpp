@@ -8,6 +8,8 @@
 // life (greedy by size, Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020); while
 // that misses the peak of live bytes, other orders are tried, each with two buffers exchanged, and kept when no worse.
 //
+// Strips of bands (SplitBands) run at the same time: each has a share of a buffer for what its bands make.
+//
 // A unit's result takes the place of an input that ends there where the unit allows it (Overwrite.h).
 //
 // Needs: memrefs, no tensors. Leaves: no static memref.alloc. Idempotent.
@@ -136,6 +138,9 @@ struct PlanArena : impl::PlanArenaBase<PlanArena> {
     if (function.isExternal() || function->hasAttr(kWorkspaceBytes))
       return;
     Block &body = function.getBody().front();
+    for (scf::ForallOp unit : llvm::to_vector(function.getOps<scf::ForallOp>()))
+      if (unit->hasAttr(tgl::kBands))
+        shareScratch(unit);
     BufferViewFlowAnalysis views(function);
     Timeline time;
     time.number(body);
@@ -173,17 +178,56 @@ struct PlanArena : impl::PlanArenaBase<PlanArena> {
     function->setAttr(kLiveBytes, b.getI64IntegerAttr(live));
   }
 
-  /// From the first op that touches the buffer (not its allocation) to the last; one made in a loop lives as long as
-  /// the loop.
+  /// Gives each strip of bands a share of one buffer, with places for all that its bands allocate.
+  void shareScratch(scf::ForallOp unit) {
+    BufferViewFlowAnalysis views(getOperation());
+    Timeline time;
+    time.number(*unit.getBody());
+    SmallVector<Buffer> buffers;
+    unit.walk([&](memref::AllocOp alloc) {
+      if (alloc->getParentOfType<scf::ForallOp>() == unit)
+        buffers.push_back(lifeOf(alloc, views, time));
+    });
+    if (buffers.empty())
+      return;
+    int64_t bytes = place(buffers, peakOf(buffers, time.end)), strips = unit.getStaticUpperBound().front();
+    OpBuilder b(unit);
+    Value all = memref::AllocOp::create(b, unit.getLoc(), MemRefType::get({strips * bytes}, b.getI8Type()));
+    b.setInsertionPointToStart(unit.getBody());
+    Value size = arith::ConstantIndexOp::create(b, unit.getLoc(), bytes);
+    Value begin = arith::MulIOp::create(b, unit.getLoc(), unit.getInductionVars().front(), size);
+    for (Buffer &buffer : buffers) {
+      memref::AllocOp alloc = buffer.allocs.front();
+      Value offset = arith::ConstantIndexOp::create(b, alloc.getLoc(), buffer.offset);
+      Value at = arith::AddIOp::create(b, alloc.getLoc(), begin, offset);
+      Value view = memref::ViewOp::create(b, alloc.getLoc(), alloc.getType(), all, at, ValueRange());
+      alloc.replaceAllUsesWith(view);
+      alloc.erase();
+      ++placed;
+    }
+  }
+
+  /// Whether the buffer made in a loop is handed to the loop's next iteration or out of it.
+  static bool leavesIteration(memref::AllocOp alloc, BufferViewFlowAnalysis &views) {
+    Block *home = alloc->getBlock();
+    return llvm::any_of(views.resolve(alloc.getResult()), [&](Value alias) {
+      Block *block = alias.getParentBlock();
+      return block == home ? isa<BlockArgument>(alias) : !home->findAncestorOpInBlock(*block->getParentOp());
+    });
+  }
+
+  /// From the first op that touches the buffer (not its allocation) to the last; one made in a loop that leaves an
+  /// iteration lives as long as the loop.
   static Buffer lifeOf(memref::AllocOp alloc, BufferViewFlowAnalysis &views, const Timeline &time) {
     int64_t first = INT64_MAX, last = time.spans.lookup(alloc).first;
     auto extend = [&](std::pair<int64_t, int64_t> span) {
       first = std::min(first, span.first);
       last = std::max(last, span.second);
     };
-    for (Operation *op = alloc->getParentOp(); op && !isa<func::FuncOp>(op); op = op->getParentOp())
-      if (isa<LoopLikeOpInterface>(op))
-        extend(time.spans.lookup(op));
+    if (leavesIteration(alloc, views))
+      for (Operation *op = alloc->getParentOp(); op && !isa<func::FuncOp>(op); op = op->getParentOp())
+        if (isa<LoopLikeOpInterface>(op))
+          extend(time.spans.lookup(op));
     for (Value alias : views.resolve(alloc.getResult()))
       for (Operation *user : alias.getUsers())
         if (!isa<ViewLikeOpInterface>(user) || user->getOperand(0) != alias) // it reads a shape

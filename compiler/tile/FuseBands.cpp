@@ -25,20 +25,14 @@ namespace tegula {
 #define GEN_PASS_DEF_FUSEBANDS
 #include "tegula/compiler/tile/Passes.h.inc"
 
-/// Less is a step of a recurrent network: one more unit in each step costs more than a pass over the sequence.
-static constexpr int64_t kLeastBand = 4096;
-
 /// The loop that makes `value` band by band, if nothing else reads it.
 static scf::ForOp loopOf(Value value) {
   auto loop = value.getDefiningOp<scf::ForOp>();
-  if (!loop || !value.hasOneUse())
+  if (!loop || !loop->hasAttr(tgl::kBands) || !value.hasOneUse())
     return {};
   unsigned number = cast<OpResult>(value).getResultNumber();
   auto insert = loop.getBody()->getTerminator()->getOperand(number).getDefiningOp<tensor::InsertSliceOp>();
-  if (!insert || insert.getDest() != loop.getRegionIterArg(number) || !insert.getSourceType().hasStaticShape() ||
-      insert.getSourceType().getNumElements() < kLeastBand)
-    return {};
-  return loop;
+  return insert && insert.getDest() == loop.getRegionIterArg(number) ? loop : scf::ForOp();
 }
 
 /// The loop that an elementwise op can move into.
@@ -67,8 +61,11 @@ struct FuseBands : impl::FuseBandsBase<FuseBands> {
       Location both[] = {loop.getLoc(), op.getLoc()};
       op->setLoc(FusedLoc::get(&getContext(), both));
       SmallVector<LoopLikeOpInterface> loops{loop};
-      if (succeeded(scf::tileAndFuseConsumer(rewriter, op, loops)))
-        ++fused;
+      Attribute bands = loop->getAttr(tgl::kBands);
+      if (failed(scf::tileAndFuseConsumer(rewriter, op, loops)))
+        continue;
+      loops.front()->setAttr(tgl::kBands, bands);
+      ++fused;
     }
   }
 };

@@ -82,7 +82,28 @@ Value RegisterTile::loop(Value begin, Value end, int64_t step, Value carried,
   return op.getResult(0);
 }
 
-Value RegisterTile::emit(Value target) { return hasPanels() ? emitVectorLoop(target) : emitOuterLoops(0, target); }
+Value RegisterTile::emit(Value target) { return hasPanels() ? emitBatchLoops(0, target) : emitOuterLoops(0, target); }
+
+bool RegisterTile::isBatch(int64_t loopIndex) {
+  if (!hasPanels() || loopIndex == vectorLoop || loopIndex == unrollLoop)
+    return false;
+  return llvm::any_of(root.getDpsInputOperands(), [&](OpOperand *operand) {
+    AffineMap map = root.getMatchingIndexingMap(operand);
+    return accessOf(map, vectorLoop) == OperandAccess::Contiguous && map.isFunctionOfDim(loopIndex) &&
+           (unrollLoop < 0 || !map.isFunctionOfDim(unrollLoop));
+  });
+}
+
+Value RegisterTile::emitBatchLoops(unsigned loopIndex, Value target) {
+  if (loopIndex == ranges.size())
+    return emitVectorLoop(target);
+  if (!isBatch(loopIndex))
+    return emitBatchLoops(loopIndex + 1, target);
+  return loop(ranges[loopIndex].begin, ranges[loopIndex].end, 1, target, [&](Value at, Value inner) {
+    position[loopIndex] = at;
+    return emitBatchLoops(loopIndex + 1, inner);
+  });
+}
 
 Value RegisterTile::emitVectorLoop(Value target) {
   const LoopRange &range = ranges[vectorLoop];
@@ -120,7 +141,7 @@ Value RegisterTile::emitVectorLoop(Value target) {
 Value RegisterTile::emitOuterLoops(unsigned loopIndex, Value target) {
   if (loopIndex == ranges.size())
     return isVector() && !hasPanels() ? emitVectorLoop(target) : emitUnrolled(target);
-  if ((isVector() && loopIndex == vectorLoop) || (int64_t)loopIndex == unrollLoop)
+  if ((isVector() && loopIndex == vectorLoop) || (int64_t)loopIndex == unrollLoop || isBatch(loopIndex))
     return emitOuterLoops(loopIndex + 1, target);
   if (ranges[loopIndex].extent == 1) {
     position[loopIndex] = ranges[loopIndex].begin;

@@ -4,7 +4,8 @@
 // plan says: `vectors` x `unroll` accumulators live in registers over all reduction loops, the epilogue is applied to
 // them, and the result is written once.
 //
-//   for the blocks of the vector loop            (panels; innermost if there are no reduction loops)
+//   for the parallel loops that choose a right operand of their own (batches, groups)
+//    for the blocks of the vector loop           (panels; innermost if there are no reduction loops)
 //     for the other parallel loops
 //       for the blocks of the unrolled loop
 //         accumulators = init
@@ -51,6 +52,7 @@ public:
 
 private:
   using Value = mlir::Value;
+  Value emitBatchLoops(unsigned loop, Value target);
   Value emitVectorLoop(Value target);
   Value emitOuterLoops(unsigned loop, Value target);
   Value emitUnrolled(Value target);
@@ -72,8 +74,10 @@ private:
   Value loop(Value begin, Value end, int64_t step, Value carried, llvm::function_ref<Value(Value, Value)> body);
   Value constant(int64_t value);
   bool isVector() const { return lanes > 0; }
-  /// Whether the vector loop is outermost: a panel of the right operand serves all rows. What is read once is walked in
-  /// the order of memory instead.
+  /// Whether each iteration of the loop reads panels of its own.
+  bool isBatch(int64_t loop);
+  /// Whether the vector loop is around the others: a panel of the right operand serves all rows. What is read once is
+  /// walked in the order of memory instead.
   bool hasPanels() { return isVector() && root.getNumReductionLoops() > 0; }
 
   mlir::OpBuilder &b;

@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/TypeUtilities.h"
+#include "tegula/dialects/tgl/Tgl.h"
 
 using namespace mlir;
 namespace tegula::nn {
@@ -339,6 +340,14 @@ SmallVector<Value> B::loop(Value count, ValueRange carried,
   SmallVector<Value> next = body(op.getInductionVar(), op.getRegionIterArgs());
   scf::YieldOp::create(b, loc, next);
   return SmallVector<Value>(op.getResults());
+}
+
+SmallVector<Value> B::bands(Value count, int64_t least, ValueRange carried,
+                            llvm::function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+  SmallVector<Value> results = loop(count, carried, body);
+  if (auto made = results.front().getDefiningOp<scf::ForOp>())
+    made->setAttr(tgl::kBands, b.getI64IntegerAttr(least));
+  return results;
 }
 
 SmallVector<Value> B::loops(ArrayRef<Value> extents, ValueRange carried,

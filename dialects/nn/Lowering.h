@@ -93,6 +93,10 @@ public:
   /// scf.for from 0 to `count` with carried values; `body(i, carried)` returns the next ones.
   llvm::SmallVector<Value> loop(Value count, mlir::ValueRange carried,
                                 llvm::function_ref<llvm::SmallVector<Value>(Value, mlir::ValueRange)> body);
+  /// A loop over `count` bands of a result, of which there are `least` or more: each iteration reads what it reads of
+  /// the carried tensors where it writes, so that bands may run at the same time.
+  llvm::SmallVector<Value> bands(Value count, int64_t least, mlir::ValueRange carried,
+                                 llvm::function_ref<llvm::SmallVector<Value>(Value, mlir::ValueRange)> body);
   /// Nest of loops over `extents` with carried values.
   llvm::SmallVector<Value>
   loops(llvm::ArrayRef<Value> extents, mlir::ValueRange carried,

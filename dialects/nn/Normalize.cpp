@@ -128,7 +128,7 @@ FailureOr<SmallVector<Value>> SoftmaxOp::lower(LoweringBuilder &b, ValueRange op
   SmallVector<ReassociationIndices> groups{llvm::to_vector<2>(llvm::seq<int64_t>(0, rank - 1)), {rank - 1}};
   Value flat = rank == 2 ? x : tensor::CollapseShapeOp::create(b.b, b.loc, x, groups).getResult();
   LoweringBuilder::Shape sizes = b.staticShape({band, length}), unit(2, b.b.getIndexAttr(1));
-  Value done = b.loop(b.index(count / band), {flat}, [&](Value i, ValueRange carried) {
+  Value done = b.bands(b.index(count / band), count / band, {flat}, [&](Value i, ValueRange carried) {
     LoweringBuilder::Shape offsets{b.mul(i, b.index(band)), b.b.getIndexAttr(0)};
     Value rows = tensor::ExtractSliceOp::create(b.b, b.loc, carried[0], offsets, sizes, unit);
     Value result = softmax(b, rows, 1, isLog);

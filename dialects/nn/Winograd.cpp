@@ -135,9 +135,9 @@ FailureOr<SmallVector<Value>> WinogradConvOp::lower(LoweringBuilder &b, ValueRan
   LoweringBuilder::Shape write = whole;
   write[0] = read[0];
   write[1] = b.b.getIndexAttr(step);
-  Value bands = b.index((high + step - 1) / step);
-  Value count = isSingle ? bands : b.mul(bands, b.asValue(whole[0]));
-  return b.loop(count, {b.empty(whole, b.b.getF32Type())}, [&](Value i, ValueRange carried) {
+  int64_t perImage = (high + step - 1) / step;
+  Value bands = b.index(perImage), count = isSingle ? bands : b.mul(bands, b.asValue(whole[0]));
+  return b.bands(count, perImage, {b.empty(whole, b.b.getF32Type())}, [&](Value i, ValueRange carried) {
     Value band = isSingle ? i : arith::RemUIOp::create(b.b, b.loc, i, bands).getResult();
     LoweringBuilder::Shape offsets(4, b.b.getIndexAttr(0));
     if (!isSingle)

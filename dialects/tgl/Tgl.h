@@ -29,6 +29,10 @@ constexpr llvm::StringLiteral kBytes = "tgl.bytes";
 /// other tensors. Buffers may share memory there; see compiler/buffer/Overwrite.h.
 constexpr llvm::StringLiteral kMayOverwrite = "tgl.may_overwrite";
 
+/// On a loop whose iterations ("bands") each make a part of the result, independent of each other: how many there are
+/// at least.
+constexpr llvm::StringLiteral kBands = "tgl.bands";
+
 /// The target of the module that holds `op`; null if none was set.
 TargetAttr targetOf(mlir::Operation *op);
 

@@ -6,6 +6,8 @@
 //   func.func private @unit_0(%begin: index, %end: index, %a: memref<...>) {
 //     scf.for %n = %begin to %end { %i = %n / 2; %j = %n % 2; body(%a) }
 //
+// A unit of bands holds units, which become functions that it calls.
+//
 // Needs: memrefs. Leaves: no scf.forall. Idempotent.
 //===----------------------------------------------------------------------===//
 
@@ -47,12 +49,18 @@ struct OutlineUnits : impl::OutlineUnitsBase<OutlineUnits> {
     });
     codes.clear();
     units.clear();
-    for (scf::ForallOp forall : foralls)
-      outline(module, forall);
+    for (scf::ForallOp forall : foralls) {
+      SmallVector<scf::ForallOp> inner;
+      forall.getBody()->walk([&](scf::ForallOp op) { inner.push_back(op); }); // innermost first
+      for (scf::ForallOp op : inner)
+        outline(module, op);
+      addUnit(outline(module, forall));
+    }
     module->setAttr(kUnits, ArrayAttr::get(&getContext(), units));
   }
 
-  void outline(ModuleOp module, scf::ForallOp forall) {
+  /// Moves the forall's body into a function; returns the call of it.
+  func::CallOp outline(ModuleOp module, scf::ForallOp forall) {
     Location loc = forall.getLoc();
     // Constants move in, everything else is captured.
     SetVector<Value> captured;
@@ -81,15 +89,23 @@ struct OutlineUnits : impl::OutlineUnitsBase<OutlineUnits> {
     SmallVector<Value> operands{arith::ConstantIndexOp::create(b, loc, 0), count};
     llvm::append_range(operands, arguments);
     auto call = func::CallOp::create(b, loc, code, operands);
+    call->setDiscardableAttrs(forall->getDiscardableAttrDictionary());
+    forall.erase();
+    ++outlined;
+    return call;
+  }
+
+  /// Has the runtime call the function, and lists it as a unit of the model.
+  void addUnit(func::CallOp call) {
+    OpBuilder b(call);
+    NamedAttrList unit(call->getDiscardableAttrDictionary());
+    call->setDiscardableAttrs(DictionaryAttr::get(&getContext()));
     call->setAttr(kUnit, b.getI32IntegerAttr(units.size()));
-    NamedAttrList unit(forall->getDiscardableAttrDictionary());
-    SmallVector<NodeRef> nodes = nodesOf(loc);
+    SmallVector<NodeRef> nodes = nodesOf(call.getLoc());
     auto joined = [&](auto part) { return b.getStringAttr(llvm::join(llvm::map_range(nodes, part), ", ")); };
     unit.set("node", joined([](const NodeRef &node) { return node.name; }));
     unit.set("op", joined([](const NodeRef &node) { return node.op; }));
     units.push_back(unit.getDictionary(&getContext()));
-    forall.erase();
-    ++outlined;
   }
 
   func::FuncOp makeFunction(scf::ForallOp forall, ArrayRef<Value> arguments, ArrayRef<Operation *> constants,

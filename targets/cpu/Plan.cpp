@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "tegula/compiler/tile/Bands.h"
 #include "tegula/compiler/tile/RegisterTile.h"
 #include "tegula/targets/cpu/Cpu.h"
 
@@ -110,8 +111,8 @@ private:
     unroll = std::min<int64_t>(extents[unrollLoop], accumulators / vectors);
   }
 
-  /// The innermost loop for whose iterations what is read along the vector loop serves several, else the one next to the
-  /// vector loop.
+  /// The innermost loop for whose iterations what is read along the vector loop serves several, else the one next to
+  /// the vector loop.
   int64_t chooseUnrollLoop() {
     int64_t next = (int64_t)parallel - 2;
     for (int64_t loop = next; loop >= 0; --loop) {
@@ -129,7 +130,7 @@ private:
     double work = scalarOps(root);
     for (int64_t extent : extents)
       work *= extent;
-    int64_t threads = std::max<int64_t>(target.getThreads(), 1);
+    int64_t threads = runsInStrip() ? 1 : std::max<int64_t>(target.getThreads(), 1);
     if (work < kSerialWork)
       return;
     int64_t wanted = std::min<int64_t>(4 * threads, work / (kSerialWork / 2));
@@ -166,6 +167,14 @@ private:
       splitTiles(vectorLoop, lanes * vectors, wanted, blocks);
     if (unrollLoop >= 0 && !block[unrollLoop] && blocks < wanted)
       splitTiles(unrollLoop, unroll, wanted, blocks);
+  }
+
+  /// Whether the bands around the op run on all threads, so that it runs on one.
+  bool runsInStrip() {
+    for (auto loop = root->getParentOfType<scf::ForOp>(); loop; loop = loop->getParentOfType<scf::ForOp>())
+      if (stripsOf(loop, target) > 1)
+        return true;
+    return false;
   }
 
   /// Splits a loop of the register tile between tiles of `width` iterations.

@@ -1,4 +1,4 @@
-// An elementwise op moves into the loop that makes its input band by band; small slices (steps of a network) stay alone.
+// An elementwise op moves into the loop that makes its input band by band; steps that depend on each other stay alone.
 // RUN: %tegula-opt %s --pass-pipeline='builtin.module(func.func(tegula-fuse-bands,canonicalize))' | FileCheck %s
 
 #id = affine_map<(d0, d1) -> (d0, d1)>
@@ -9,6 +9,7 @@
 // CHECK:   %[[T:.+]] = linalg.fill {{.*}} -> tensor<8x1024xf32>
 // CHECK:   %[[U:.+]] = linalg.generic {{.*}} ins(%[[T]], %{{.+}} : tensor<8x1024xf32>, tensor<1024xf32>)
 // CHECK:   tensor.insert_slice %[[U]]
+// CHECK: tgl.bands = 4
 // CHECK: return
 func.func @band(%e: tensor<32x1024xf32>, %bias: tensor<1024xf32>, %c: f32) -> tensor<32x1024xf32> {
   %c0 = arith.constant 0 : index
@@ -19,7 +20,7 @@ func.func @band(%e: tensor<32x1024xf32>, %bias: tensor<1024xf32>, %c: f32) -> te
     %t = linalg.fill ins(%c : f32) outs(%t0 : tensor<8x1024xf32>) -> tensor<8x1024xf32>
     %s = tensor.insert_slice %t into %a[%i, 0] [8, 1024] [1, 1] : tensor<8x1024xf32> into tensor<32x1024xf32>
     scf.yield %s : tensor<32x1024xf32>
-  }
+  } {tgl.bands = 4 : i64}
   %z0 = tensor.empty() : tensor<32x1024xf32>
   %z = linalg.generic {indexing_maps = [#id, #row, #id], iterator_types = ["parallel", "parallel"]} ins(%y, %bias : tensor<32x1024xf32>, tensor<1024xf32>) outs(%z0 : tensor<32x1024xf32>) {
   ^bb0(%in: f32, %b: f32, %out: f32):
