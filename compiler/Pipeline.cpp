@@ -10,6 +10,8 @@
 #include "tegula/compiler/graph/Passes.h"
 #include "tegula/compiler/tile/Passes.h"
 
+#include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
+#include "mlir/Dialect/Affine/Transforms/Passes.h"
 #include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Tensor/Transforms/Passes.h"
@@ -57,7 +59,12 @@ static void tileStage(const Target &target, OpPassManager &pm) {
   function.addPass(canonicalize());
   function.addPass(createCSEPass());
   function.addPass(createFuseElementwise());
-  // Chains are one op now, so that all of a chain moves.
+  // Chains are one op now, so that all of a chain moves. Two users of one op get a copy each, which CSE makes one.
+  function.addPass(createFuseRows());
+  function.addPass(affine::createAffineExpandIndexOpsPass());
+  function.addPass(createLowerAffinePass());
+  function.addPass(canonicalize());
+  function.addPass(createCSEPass());
   function.addPass(createFuseBands());
   // Units are what plans speak of: one form for all of them.
   function.addPass(createSimplifyUnits());

@@ -45,9 +45,9 @@ static bool canConvert(nn::ConvOp conv) {
   auto x = cast<RankedTensorType>(conv.getX().getType()), w = cast<RankedTensorType>(conv.getW().getType());
   auto areOnes = [](ArrayRef<int64_t> values) { return llvm::all_of(values, [](int64_t v) { return v == 1; }); };
   return conv.isChannelsLast() && conv.getGroup() == 1 && x.getRank() == 4 &&
-         !ShapedType::isDynamicShape(x.getShape().drop_front()) && w.hasStaticShape() &&
-         w.getRank() == 4 && w.getDimSize(0) == 3 && w.getDimSize(1) == 3 && x.getElementType().isF32() &&
-         areOnes(conv.getStrides()) && areOnes(conv.getDilations());
+         !ShapedType::isDynamicShape(x.getShape().drop_front()) && w.hasStaticShape() && w.getRank() == 4 &&
+         w.getDimSize(0) == 3 && w.getDimSize(1) == 3 && x.getElementType().isF32() && areOnes(conv.getStrides()) &&
+         areOnes(conv.getDilations());
 }
 
 namespace {

@@ -20,6 +20,18 @@ def FuseElementwise : Pass<"tegula-fuse-elementwise", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"fused", "fused", "Number of producers fused into their user">];
 }
 
+def FuseRows : Pass<"tegula-fuse-rows", "::mlir::func::FuncOp"> {
+  let summary = "Run ops on rows, and the products around them, band by band";
+  let description = [{
+    What lies between the two products of attention, or within a softmax larger than the caches, is made for a band of rows
+    at a time. A band holds as many rows as fill a quarter of a second-level cache and divide their number. The loop carries
+    `tgl.bands`.
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::affine::AffineDialect"];
+  let statistics = [Statistic<"fused", "fused", "Number of loops over bands">];
+}
+
 def FuseBands : Pass<"tegula-fuse-bands", "::mlir::func::FuncOp"> {
   let summary = "Move elementwise ops into the loops that compute their input band by band";
   let description = [{

@@ -101,41 +101,8 @@ static Value softmax(LoweringBuilder &b, Value x, int64_t axis, bool isLog) {
                   [&](ArrayRef<Value> elements) { return b.cast(b.mul(elements[0], elements[1]), rows.element); });
 }
 
-/// How many rows of a tensor too large for a cache are done at a time: what divides their number and fits into half of
-/// a second-level cache. 0 for a tensor that is done at once.
-static int64_t rowsAtATime(int64_t rows, int64_t rowBytes) {
-  constexpr int64_t kLargeBytes = 4 << 20, kBandBytes = 1 << 20, kLeastBytes = 32 << 10;
-  if (rows * rowBytes < kLargeBytes)
-    return 0;
-  int64_t band = std::max<int64_t>(kBandBytes / rowBytes, 1);
-  while (rows % band)
-    --band;
-  return band * rowBytes < kLeastBytes || band == rows ? 0 : band;
-}
-
 FailureOr<SmallVector<Value>> SoftmaxOp::lower(LoweringBuilder &b, ValueRange operands) {
-  Value x = operands[0];
-  bool isLog = getKind() == "log_softmax";
-  RankedTensorType type = tensorType(x);
-  int64_t rank = type.getRank(), length = rank ? type.getShape().back() : 0;
-  int64_t count = type.hasStaticShape() && length ? type.getNumElements() / length : 0;
-  int64_t band = rank > 1 && (int64_t)getAxis() == rank - 1
-                     ? rowsAtATime(count, length * ((type.getElementTypeBitWidth() + 7) / 8))
-                     : 0;
-  if (!band)
-    return SmallVector<Value>{softmax(b, x, getAxis(), isLog)};
-  // Bands of rows take the place of those that they are computed from; the passes over a band find it in a cache.
-  SmallVector<ReassociationIndices> groups{llvm::to_vector<2>(llvm::seq<int64_t>(0, rank - 1)), {rank - 1}};
-  Value flat = rank == 2 ? x : tensor::CollapseShapeOp::create(b.b, b.loc, x, groups).getResult();
-  LoweringBuilder::Shape sizes = b.staticShape({band, length}), unit(2, b.b.getIndexAttr(1));
-  Value done = b.bands(b.index(count / band), count / band, {flat}, [&](Value i, ValueRange carried) {
-    LoweringBuilder::Shape offsets{b.mul(i, b.index(band)), b.b.getIndexAttr(0)};
-    Value rows = tensor::ExtractSliceOp::create(b.b, b.loc, carried[0], offsets, sizes, unit);
-    Value result = softmax(b, rows, 1, isLog);
-    return SmallVector<Value>{tensor::InsertSliceOp::create(b.b, b.loc, result, carried[0], offsets, sizes, unit)};
-  })[0];
-  return SmallVector<Value>{rank == 2 ? done
-                                      : tensor::ExpandShapeOp::create(b.b, b.loc, type, done, groups).getResult()};
+  return SmallVector<Value>{softmax(b, operands[0], getAxis(), getKind() == "log_softmax")};
 }
 
 //===- normalize ----------------------------------------------------------===//
@@ -156,10 +123,11 @@ static SmallVector<ReassociationIndices> rowGroups(int64_t rank, int64_t axis) {
 }
 
 FailureOr<SmallVector<Value>> NormalizeOp::lower(LoweringBuilder &b, ValueRange operands) {
-  // Static shapes are seen as [rows, row]; groups of unknown extents could not be taken apart again.
+  // Rows of several axes are seen as [rows, row]; groups of unknown extents could not be taken apart again. Rows of one
+  // axis stay as they are, so that what follows can be fused.
   RankedTensorType type = tensorType(operands[0]);
   SmallVector<ReassociationIndices> groups = rowGroups(type.getRank(), getAxis());
-  bool isFlat = !type.hasStaticShape() || (int64_t)groups.size() == type.getRank();
+  bool isFlat = !type.hasStaticShape() || (int64_t)getAxis() == type.getRank() - 1;
   Value x = isFlat ? operands[0] : tensor::CollapseShapeOp::create(b.b, b.loc, operands[0], groups).getResult();
   int64_t rank = tensorType(x).getRank(), axis = isFlat ? getAxis() : (int64_t)groups.size() - 1;
   Rows rows(b, x, axis, rank);

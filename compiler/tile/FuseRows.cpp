@@ -1,0 +1,216 @@
+//===- FuseRows.cpp - ops on rows run band by band ------------------------------------===//
+//
+//   %s = product(%q, %k)                          %y = scf.for %band ... {
+//   %m = row maxima of %s                            %qb = rows of %q
+//   %p = exp(%s - %m)                         ->     %sb = product(%qb, %k); %mb, %pb, %tb = ...
+//   %t = row sums of %p                              rows of %y = product(%pb / %tb, %v)
+//   %y = product(%p / %t, %v)                     } {tgl.bands}
+//
+// Attention: the scores of a band of rows stay in a cache between the two products, and the whole of them never exists.
+// Also a softmax by itself that is larger than the caches.
+//
+// Upstream's tile-and-fuse does the work. Only what is read by nothing else moves, and nothing is computed twice.
+//
+// Needs: linalg on tensors, FuseElementwise. Leaves: ops of unknown extents as they are. Idempotent.
+//===----------------------------------------------------------------------===//
+
+#include "tegula/compiler/tile/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SCF/Transforms/TileUsingInterface.h"
+#include "mlir/Dialect/SCF/Utils/Utils.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Tensor/Transforms/Transforms.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+using namespace mlir;
+
+namespace tegula {
+#define GEN_PASS_DEF_FUSEROWS
+#include "tegula/compiler/tile/Passes.h.inc"
+
+/// Smaller products would spend their time on calls of units.
+static constexpr int64_t kLeastIterations = 500'000;
+/// A softmax by itself is worth bands when its input has left the caches.
+static constexpr int64_t kLargeBytes = 4 << 20;
+/// The share of a second-level cache that the rows of a band take; the products' right sides need room too.
+static constexpr int64_t kCacheShare = 4;
+static constexpr int64_t kUsualCacheKiB = 512;
+/// Fewer rows would not fill a product's register tile, or not be worth the calls of a softmax's units.
+static constexpr int64_t kLeastRows = 12, kLeastBytes = 32 << 10;
+
+static int64_t iterationsOf(linalg::GenericOp op) {
+  int64_t count = 1;
+  for (int64_t extent : op.getStaticLoopRanges())
+    count *= extent;
+  return count;
+}
+
+/// A sum of products of two tensors.
+static bool isProduct(linalg::GenericOp op) {
+  return op && op.getNumReductionLoops() > 0 && op.getNumDpsInputs() == 2 &&
+         llvm::all_of(op.getBlock()->without_terminator(), [](Operation &inner) {
+           return isa<arith::MulFOp, arith::AddFOp, arith::MulIOp, arith::AddIOp, CastOpInterface>(inner);
+         });
+}
+
+namespace {
+/// What moves into the bands of `root`.
+struct Rows {
+  linalg::GenericOp root;
+  OpOperand *left = nullptr; // of a product: the side that the rows come in by
+  llvm::SmallPtrSet<Operation *, 16> ops;
+  bool hasReduction = false, hasProduct = false;
+
+  /// Gathers, upwards in the block, the ops whose users all move.
+  void gather() {
+    for (Operation *op = root->getPrevNode(); op; op = op->getPrevNode()) {
+      auto generic = dyn_cast<linalg::GenericOp>(op);
+      if (!generic || op->use_empty() || !llvm::all_of(op->getUses(), [&](OpOperand &use) { return moves(use); }))
+        continue;
+      if (ShapedType::isDynamicShape(generic.getStaticLoopRanges()) || generic.getNumResults() != 1)
+        continue;
+      ops.insert(op);
+      hasProduct |= isProduct(generic);
+      hasReduction |= !isProduct(generic) && generic.getNumReductionLoops() > 0;
+    }
+  }
+
+  /// Whether the value used here is to be made in the bands: rows, not what the first product reads.
+  bool moves(OpOperand &use) {
+    if (use.getOwner() == root.getOperation())
+      return !left || &use == left;
+    auto user = dyn_cast<linalg::GenericOp>(use.getOwner());
+    return ops.contains(use.getOwner()) && !isProduct(user);
+  }
+
+  /// Sums start from fills of their own, which move too; others may share a fill.
+  void takeFills(OpBuilder &b) {
+    SmallVector<Operation *> users(ops.begin(), ops.end());
+    users.push_back(root);
+    for (Operation *user : users)
+      for (OpOperand &init : cast<linalg::GenericOp>(user).getDpsInitsMutable())
+        if (auto fill = init.get().getDefiningOp<linalg::FillOp>()) {
+          b.setInsertionPoint(user);
+          Operation *own = b.clone(*fill);
+          init.set(own->getResult(0));
+          ops.insert(own);
+        }
+  }
+};
+
+struct FuseRows : impl::FuseRowsBase<FuseRows> {
+  using FuseRowsBase::FuseRowsBase;
+
+  void runOnOperation() override {
+    tgl::TargetAttr target = tgl::targetOf(getOperation());
+    cacheBytes = (target ? target.getCacheKiB() : kUsualCacheKiB) * 1024;
+    SmallVector<linalg::GenericOp> roots;
+    getOperation().walk([&](linalg::GenericOp op) { roots.push_back(op); });
+    llvm::SmallPtrSet<Operation *, 32> gone;
+    for (linalg::GenericOp root : llvm::reverse(roots)) {
+      if (gone.contains(root) || !isa<func::FuncOp>(root->getParentOp()) || root.getNumResults() != 1 ||
+          ShapedType::isDynamicShape(root.getStaticLoopRanges()))
+        continue;
+      Rows rows;
+      rows.root = root;
+      if (isProduct(root))
+        rows.left = root.getDpsInputOperand(0);
+      rows.gather();
+      SmallVector<int64_t> tiles = tilesOf(rows);
+      if (!tiles.empty() && fuse(rows, tiles))
+        gone.insert(rows.ops.begin(), rows.ops.end());
+    }
+    // A slice of an empty tensor is a small empty tensor.
+    RewritePatternSet patterns(&getContext());
+    tensor::populateFoldTensorEmptyPatterns(patterns);
+    if (!gone.empty() && failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+      signalPassFailure();
+  }
+
+  /// Iterations of each loop of the root in a band, 0 for all; empty where bands are not worth it.
+  SmallVector<int64_t> tilesOf(Rows &rows) {
+    linalg::GenericOp root = rows.root;
+    bool isLarge = rows.left ? rows.hasProduct && iterationsOf(root) >= kLeastIterations
+                             : root.getNumReductionLoops() == 0 && iterationsOf(root) * 4 >= kLargeBytes;
+    if (!rows.hasReduction || !isLarge)
+      return {};
+    // Loops along which nothing is summed up or compared: those of the root, and of the reductions that move.
+    SmallVector<int64_t> extents = root.getStaticLoopRanges(), tiles(extents.size(), 0);
+    AffineMap map = root.getMatchingIndexingMap(rows.left ? rows.left : root.getDpsInputOperand(0));
+    if (!map.isProjectedPermutation() || map.getNumResults() < 2)
+      return {};
+    SmallVector<unsigned> outer; // all axes of the rows' tensor but the last one, which rows lie along
+    for (AffineExpr expr : map.getResults().drop_back())
+      outer.push_back(cast<AffineDimExpr>(expr).getPosition());
+    unsigned along = cast<AffineDimExpr>(map.getResults().back()).getPosition();
+    if (!reduceAlongLastAxis(rows))
+      return {};
+    for (unsigned loop : outer) {
+      if (root.getIteratorTypesArray()[loop] != utils::IteratorType::parallel)
+        return {};
+      tiles[loop] = 1;
+    }
+    int64_t rowBytes = extents[along] * 4, count = extents[outer.back()];
+    int64_t least = std::min(count, rows.left ? kLeastRows : (kLeastBytes + rowBytes - 1) / rowBytes);
+    int64_t size = std::min(count, std::max(cacheBytes / kCacheShare / rowBytes, least));
+    while (count % size) // one size for all bands
+      --size;
+    tiles[outer.back()] = size < least ? count : size;
+    return tiles;
+  }
+
+  /// Whether rows are what the moved reductions work on: bands of rows are independent then.
+  static bool reduceAlongLastAxis(Rows &rows) {
+    for (Operation *op : rows.ops) {
+      auto generic = dyn_cast<linalg::GenericOp>(op);
+      if (!generic || isProduct(generic) || generic.getNumReductionLoops() == 0)
+        continue;
+      AffineMap map = generic.getMatchingIndexingMap(generic.getDpsInputOperand(0));
+      auto last = dyn_cast<AffineDimExpr>(map.getResults().back());
+      if (generic.getNumReductionLoops() != 1 || !last ||
+          generic.getIteratorTypesArray()[last.getPosition()] != utils::IteratorType::reduction)
+        return false;
+    }
+    return true;
+  }
+
+  bool fuse(Rows &rows, ArrayRef<int64_t> tiles) {
+    linalg::GenericOp root = rows.root;
+    int64_t bands = 1;
+    for (auto [tile, extent] : llvm::zip(tiles, root.getStaticLoopRanges()))
+      bands *= tile ? extent / tile : 1;
+    if (bands < 2)
+      return false;
+    IRRewriter rewriter(root);
+    rows.takeFills(rewriter);
+    rewriter.setInsertionPoint(root);
+    scf::SCFTileAndFuseOptions options;
+    SmallVector<OpFoldResult> sizes = getAsIndexOpFoldResult(&getContext(), tiles);
+    options.tilingOptions.setTileSizes(sizes);
+    options.setFusionControlFn([&](tensor::ExtractSliceOp, OpResult producer,
+                                   bool) -> std::optional<scf::SCFTileAndFuseOptions::ControlFnResult> {
+      if (!rows.ops.contains(producer.getOwner()))
+        return std::nullopt;
+      return scf::SCFTileAndFuseOptions::ControlFnResult{};
+    });
+    auto result =
+        scf::tileConsumerAndFuseProducersUsingSCF(rewriter, cast<TilingInterface>(root.getOperation()), options);
+    if (failed(result) || result->loops.empty())
+      return false;
+    rewriter.replaceOp(root, result->replacements.lookup(root.getResult(0)));
+    SmallVector<scf::ForOp> loops;
+    for (LoopLikeOpInterface loop : result->loops)
+      loops.push_back(cast<scf::ForOp>(loop.getOperation()));
+    if (loops.size() > 1 && failed(coalesceLoops(rewriter, loops)))
+      return true;
+    loops.front()->setAttr(tgl::kBands, rewriter.getI64IntegerAttr(bands));
+    ++fused;
+    return true;
+  }
+
+  int64_t cacheBytes = 0;
+};
+} // namespace
+} // namespace tegula
