@@ -301,9 +301,8 @@ DictionaryAttr GraphImporter::provenance(Block &body) {
     sets.push_back(b.getNamedAttr(set.first().empty() ? "ai.onnx" : set.first(), b.getI64IntegerAttr(set.second)));
   SmallVector<Attribute> dims;
   for (BlockArgument argument : body.getArguments()) {
-    SmallVector<StringRef> symbols;
-    for (const std::string &symbol : symbolsOf.lookup(argument))
-      symbols.push_back(symbol);
+    auto names = symbolsOf.lookup(argument); // a copy, which the views below look at
+    SmallVector<StringRef> symbols(names.begin(), names.end());
     dims.push_back(b.getStrArrayAttr(symbols));
   }
   std::string producer =

@@ -2,14 +2,14 @@
 # RUN: rm -rf %t && mkdir %t && cd %t && %python %s
 # RUN: %tegula inspect good.onnx | FileCheck %s
 # CHECK: producer   a test 1.5 (IR 8, ai.onnx 17)
-# CHECK: input      x: f32[?, 8]  dynamic: batch
+# CHECK: input      x: f32[?, 8]  dynamic: the_number_of_samples_in_a_batch
 # CHECK: output     y: f32[?, 4]
 # CHECK: parameters 0.000 M
 # CHECK: nodes      3 in the file, 2 compute something
 # CHECK: ?          ?          36{{.*}}fc (Gemm): f32[?, 4] <- nn.matmul, nn.binary add
 # CHECK: act (Relu): f32[?, 4] <- nn.unary relu
 # With the extent fixed the work is known: 5 * 4 * (2 * 8 + 1) and 5 * 4.
-# RUN: %tegula inspect good.onnx --dim batch=5 --json | FileCheck %s --check-prefix=JSON
+# RUN: %tegula inspect good.onnx --dim the_number_of_samples_in_a_batch=5 --json | FileCheck %s --check-prefix=JSON
 # JSON: "flops": 360
 # JSON: "parameters": 36
 # RUN: %tegula inspect good.onnx --check | FileCheck %s --check-prefix=GOOD
@@ -49,8 +49,9 @@ def value(name, *shape):
 zeros = [numpy_helper.from_array(np.zeros(shape, np.float32), name) for name, shape in (("w", (8, 4)), ("b", (4,)))]
 save("good.onnx", [helper.make_node("Gemm", ["x", "w", "b"], ["p"], name="fc"),
                    helper.make_node("Identity", ["p"], ["q"], name="same"),
-                   helper.make_node("Relu", ["q"], ["y"], name="act")], [value("x", "batch", 8)],
-     [value("y", "batch", 4)], zeros)
+                   helper.make_node("Relu", ["q"], ["y"], name="act")],
+     [value("x", "the_number_of_samples_in_a_batch", 8)],
+     [value("y", "the_number_of_samples_in_a_batch", 4)], zeros)
 save("bad.onnx", [helper.make_node("Frob", ["x"], ["a"], name="one", domain="com.acme"),
                   helper.make_node("Wobble", ["x"], ["b"], name="two", domain="com.acme"),
                   helper.make_node("Add", ["a", "b"], ["y"], name="sum")], [value("x", 4)], [value("y", 4)])
