@@ -181,6 +181,9 @@ static int runStages(std::optional<Stage> first, std::optional<Stage> last, cons
                      const CompileOptions &options, ModuleOp module, Report *report) {
   for (const StageInfo &info : stages()) {
     bool isDone = first && info.stage <= *first;
+    // Not before: folding constants makes units too, which nobody will see.
+    if (report && info.stage == Stage::Tile)
+      report->listen(*module.getContext());
     if (int code = isDone ? (int)kOk : runStage(info.stage, target, options, module))
       return code;
     if (report && info.stage == Stage::Import && failed(report->addModel(module)))

@@ -15,7 +15,10 @@
 
 #include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/Remarks.h"
 #include "mlir/Pass/PassManager.h"
+
+#include <mutex>
 
 using namespace mlir;
 using llvm::json::Array;
@@ -172,10 +175,67 @@ LogicalResult Report::addModel(ModuleOp module) {
   return countArithmetic(module);
 }
 
+/// Takes the remarks of passes, which run on several functions at a time. Owned by the context.
+class Report::Listener : public remark::detail::MLIRRemarkStreamerBase {
+public:
+  explicit Listener(std::shared_ptr<Heard> heard) : heard(std::move(heard)) {}
+
+  void streamOptimizationRemark(const remark::detail::Remark &remark) override {
+    std::lock_guard<std::mutex> lock(mutex);
+    if (remark.getCategoryName() == kFuseRemarks)
+      heard->reasons[remark.getLocation()].push_back(llvm::json::fixUTF8(remark.getArgs().front().val));
+    else
+      (remark.getRemarkName() == "buffer" ? heard->buffers : heard->steps).push_back(momentOf(remark));
+  }
+
+private:
+  static Moment momentOf(const remark::detail::Remark &remark) {
+    auto number = [&](StringRef key) {
+      int64_t value = 0;
+      for (const remark::detail::Remark::Arg &part : remark.getArgs())
+        if (part.key == key)
+          (void)StringRef(part.val).getAsInteger(10, value);
+      return value;
+    };
+    return {number("first"), number("last"), number("offset"), number("bytes"), remark.getLocation()};
+  }
+
+  std::shared_ptr<Heard> heard;
+  std::mutex mutex;
+};
+
+void Report::listen(MLIRContext &context) {
+  remark::RemarkCategories categories;
+  categories.missed = kFuseRemarks.str();
+  categories.analysis = kMemoryRemarks.str();
+  // Cannot fail: it opens no file.
+  (void)remark::enableOptimizationRemarks(context, std::make_unique<Listener>(heard),
+                                          std::make_unique<remark::RemarkEmittingPolicyAll>(), categories);
+}
+
+/// Why the unit, the `number`-th at its place, ends where it does. Where units were dropped since the passes spoke, all
+/// that they said of the place.
+Array Report::reasonsFor(Location loc, size_t number, size_t count) {
+  std::vector<std::string> said = heard->reasons.lookup(loc);
+  if (said.size() == count)
+    return Array{said[number]};
+  Array texts;
+  for (std::string &text : said)
+    if (!llvm::is_contained(texts, llvm::json::Value(text)))
+      texts.push_back(std::move(text));
+  return texts;
+}
+
 void Report::addUnits(ModuleOp module) {
+  llvm::DenseMap<Location, size_t> counts, numbers;
+  module.walk<WalkOrder::PreOrder>([&](scf::ForallOp forall) {
+    ++counts[forall.getLoc()];
+    return WalkResult::skip();
+  });
   module.walk<WalkOrder::PreOrder>([&](scf::ForallOp forall) {
     Array names;
-    for (const NodeRef &node : nodesOf(forall.getLoc())) {
+    Location loc = forall.getLoc();
+    for (const NodeRef &node : nodesOf(loc)) {
       names.push_back(llvm::json::fixUTF8(node.name));
       if (!node.op.empty())
         entryFor(node.name, node.op).units.push_back(units.size());
@@ -186,15 +246,39 @@ void Report::addUnits(ModuleOp module) {
     };
     unitFlops += amount(tgl::kFlops);
     unitBytes += amount(tgl::kBytes);
-    units.push_back(
-        Object{{"nodes", std::move(names)}, {"flops", amount(tgl::kFlops)}, {"bytes", amount(tgl::kBytes)}});
+    units.push_back(Object{{"nodes", std::move(names)},
+                           {"flops", amount(tgl::kFlops)},
+                           {"bytes", amount(tgl::kBytes)},
+                           {"ends_because", reasonsFor(loc, numbers[loc]++, counts[loc])}});
     return WalkResult::skip();
   });
 }
 
 void Report::addMemory(ModuleOp module) {
-  if (auto bytes = entryOf(module)->getAttrOfType<IntegerAttr>(kWorkspaceBytes))
-    root["workspace_bytes"] = bytes.getInt();
+  auto number = [&](StringRef key, StringRef attribute) {
+    if (auto bytes = entryOf(module)->getAttrOfType<IntegerAttr>(attribute))
+      root[key] = bytes.getInt();
+  };
+  number("workspace_bytes", kWorkspaceBytes);
+  number("live_bytes", kLiveBytes);
+  Array steps, buffers;
+  for (const Moment &step : heard->steps) {
+    Array names;
+    for (const NodeRef &node : nodesOf(step.loc))
+      names.push_back(llvm::json::fixUTF8(node.name));
+    steps.push_back(std::move(names));
+  }
+  // A buffer's moments as steps.
+  for (const Moment &buffer : heard->buffers) {
+    auto isBefore = [&](const Moment &step) { return step.last < buffer.first; };
+    auto isNotAfter = [&](const Moment &step) { return step.first <= buffer.last; };
+    int64_t first = llvm::partition_point(heard->steps, isBefore) - heard->steps.begin();
+    int64_t last = llvm::partition_point(heard->steps, isNotAfter) - heard->steps.begin() - 1;
+    if (first <= last)
+      buffers.push_back(Object{{"offset", buffer.offset}, {"bytes", buffer.bytes}, {"first", first}, {"last", last}});
+  }
+  root["steps"] = std::move(steps);
+  root["buffers"] = std::move(buffers);
 }
 
 llvm::json::Value Report::take() {

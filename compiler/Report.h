@@ -15,10 +15,14 @@ public:
   /// problems reported, where an op cannot be lowered.
   llvm::LogicalResult addModel(mlir::ModuleOp module);
 
+  /// Keeps what the passes from the tile stage, which comes next, on say about fusion and memory. The context may
+  /// outlive the report.
+  void listen(mlir::MLIRContext &context);
+
   /// Units; `module` as the tile stage leaves it.
   void addUnits(mlir::ModuleOp module);
 
-  /// Memory; `module` as the buffer stage leaves it.
+  /// Memory: sizes, and which buffer lives where and when; `module` as the buffer stage leaves it.
   void addMemory(mlir::ModuleOp module);
 
   llvm::json::Value take();
@@ -36,10 +40,24 @@ private:
   NodeEntry &entryFor(llvm::StringRef name, llvm::StringRef op);
   NodeEntry *nodeOf(mlir::Location loc);
   void addOperation(mlir::Operation *op);
+  llvm::json::Array reasonsFor(mlir::Location loc, size_t number, size_t count);
   void addSource(mlir::ModuleOp module);
   llvm::LogicalResult countArithmetic(mlir::ModuleOp module);
 
+  /// When a buffer is in use, and where; or when a step of a run is made, without a place.
+  struct Moment {
+    int64_t first, last, offset, bytes;
+    mlir::Location loc;
+  };
+  /// What passes said; why a unit ends, by its place.
+  struct Heard {
+    llvm::DenseMap<mlir::Location, std::vector<std::string>> reasons;
+    std::vector<Moment> buffers, steps;
+  };
+  class Listener;
+
   std::vector<NodeEntry> nodes;
+  std::shared_ptr<Heard> heard = std::make_shared<Heard>();
   std::map<std::string, size_t> places; // of nodes by name and operator
   llvm::json::Object root;
   llvm::json::Array units;

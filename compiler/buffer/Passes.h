@@ -16,5 +16,9 @@ namespace tegula {
 constexpr llvm::StringLiteral kBoundOutputs = "tgl.bound_outputs";
 constexpr llvm::StringLiteral kWorkspaceBytes = "tgl.workspace_bytes";
 constexpr llvm::StringLiteral kLiveBytes = "tgl.live_bytes";
+
+/// The category of the remarks on the arena: a `buffer` has `first`, `last` (moments of its life), `offset` and
+/// `bytes`, a `step` (an op that does something) `first` and `last`.
+constexpr llvm::StringLiteral kMemoryRemarks = "memory";
 } // namespace tegula
 #endif

@@ -22,6 +22,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/Transforms/BufferViewFlowAnalysis.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/Remarks.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 
 #include <random>
 
@@ -157,6 +159,7 @@ struct PlanArena : impl::PlanArenaBase<PlanArena> {
     });
     shareMemory(buffers, time);
     int64_t live = peakOf(buffers, time.end), bytes = place(buffers, live);
+    tell(buffers, time);
 
     OpBuilder b(&getContext());
     auto arenaType = MemRefType::get({ShapedType::kDynamic}, b.getI8Type());
@@ -233,6 +236,28 @@ struct PlanArena : impl::PlanArenaBase<PlanArena> {
         if (!isa<ViewLikeOpInterface>(user) || user->getOperand(0) != alias) // it reads a shape
           extend(time.touch(user, alloc->getParentRegion()));
     return {{alloc}, bytesOf(alloc.getType()), std::min(first, last), last, 0};
+  }
+
+  /// Tells who listens of each buffer and of each step of a run, all with their place in time.
+  void tell(ArrayRef<Buffer> buffers, const Timeline &time) {
+    using Number = remark::detail::Remark::Arg;
+    auto say = [](StringRef what, Location loc) {
+      return remark::analysis(loc, remark::RemarkOpts::name(what).category(kMemoryRemarks));
+    };
+    for (const Buffer &buffer : buffers)
+      if (auto remark = say("buffer", memref::AllocOp(buffer.allocs.front()).getLoc()))
+        remark << Number("first", buffer.first) << Number("last", buffer.last) << Number("offset", buffer.offset)
+               << Number("bytes", buffer.bytes);
+    getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) {
+      bool isUnit = isa<scf::ForallOp>(op);
+      bool isCopy = !op->getNumRegions() && !op->hasTrait<OpTrait::IsTerminator>() && !isMemoryEffectFree(op) &&
+                    !isa<memref::AllocOp>(op);
+      auto [begin, end] = time.spans.lookup(op);
+      if (isUnit || isCopy)
+        if (auto remark = say("step", op->getLoc()))
+          remark << Number("first", begin) << Number("last", end);
+      return isUnit ? WalkResult::skip() : WalkResult::advance();
+    });
   }
 
   /// Makes one buffer of two where a unit is the last to touch the one and the first to touch the other, and may write

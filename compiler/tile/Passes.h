@@ -14,5 +14,8 @@ namespace tegula {
 #include "tegula/compiler/tile/Passes.h.inc"
 #define GEN_PASS_REGISTRATION
 #include "tegula/compiler/tile/Passes.h.inc"
+
+/// The category of remarks on units: each says in the user's words why the unit ends where it does.
+constexpr llvm::StringLiteral kFuseRemarks = "fuse";
 } // namespace tegula
 #endif

@@ -11,9 +11,12 @@
 
 #include "tegula/compiler/tile/Passes.h"
 #include "tegula/compiler/tile/Unit.h"
+#include "tegula/dialects/tgl/NodeName.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
@@ -46,6 +49,59 @@ bool isEpilogue(linalg::GenericOp op) {
     if (auto root = operand.getDefiningOp<linalg::GenericOp>(); root && epilogueOf(root) == op)
       return true;
   return false;
+}
+
+/// Who reads `value`; a unit that is tiled already stands for the ops in it.
+static llvm::SetVector<Operation *> readersOf(Value value) {
+  llvm::SetVector<Operation *> readers;
+  for (Operation *user : value.getUsers()) {
+    auto unit = user->getParentOfType<scf::ForallOp>();
+    readers.insert(unit ? unit : user);
+  }
+  return readers;
+}
+
+std::string whyItEnds(linalg::GenericOp last) {
+  Value result = last->getResult(0);
+  bool isReshaped = false;
+  llvm::SetVector<Operation *> readers = readersOf(result);
+  for (; readers.size() == 1 && isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp>(readers[0]); isReshaped = true) {
+    result = readers[0]->getResult(0);
+    readers = readersOf(result);
+  }
+  if (readers.empty())
+    return "nothing reads its result";
+  if (readers.size() > 1)
+    return std::to_string(readers.size()) + " others read its result";
+  Operation *user = readers[0];
+  std::string name = nodeNameOf(user->getLoc()), by = name.empty() ? "its reader" : "'" + name + "'";
+  if (isa<func::ReturnOp>(user))
+    return "its result is an output of the model";
+  if (user->hasTrait<OpTrait::IsTerminator>())
+    return "its result leaves a loop or a branch";
+  if (isa<tensor::InsertSliceOp, tensor::PadOp>(user))
+    return "its result becomes a part of a larger tensor";
+  if (isa<scf::ForallOp>(user))
+    return by + " is one unit with another of its inputs";
+  auto next = dyn_cast<linalg::GenericOp>(user);
+  if (!next)
+    return by + " is not computed element by element";
+  if (next->getBlock() != last->getBlock())
+    return by + " reads it in a loop or a branch";
+  OpOperand &use = *result.use_begin();
+  if (next.isDpsInit(&use))
+    return by + " adds to it";
+  if (next.getNumReductionLoops())
+    return by + " multiplies or reduces: it needs each element several times, or all of them";
+  if (!result.hasOneUse())
+    return by + " reads it several times";
+  if (isReshaped)
+    return by + " reads it in another shape";
+  if (!next.getMatchingIndexingMap(&use).isIdentity())
+    return by + " reads it in another order, or several times";
+  if (last.getNumReductionLoops())
+    return by + " cannot go on with the vectors that sum up";
+  return by + " had another shape when chains were fused, or would make this one too long";
 }
 
 /// Loops i and i + 1 may be one when every operand either has both axes side by side or neither.

@@ -19,6 +19,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Remarks.h"
 
 using namespace mlir;
 
@@ -111,6 +112,8 @@ struct TileUnits : impl::TileUnitsBase<TileUnits> {
     Value destination = destinationOf(b, last);
     auto forall = scf::ForallOp::create(b, loc, blocks, ValueRange{destination}, std::nullopt);
     setWork(forall, workOf(root, epilogue));
+    if (auto remark = remark::missed(loc, remark::RemarkOpts::name("unit").category(kFuseRemarks)))
+      remark << StringRef(whyItEnds(last));
     b.setInsertionPoint(forall.getTerminator());
     SmallVector<LoopRange> ranges = blockRanges(b, loc, plan, extents, blockOf, forall.getInductionVars());
 

@@ -20,6 +20,9 @@ mlir::linalg::GenericOp epilogueOf(mlir::linalg::GenericOp root);
 /// Whether `op` is the epilogue of one of its operands.
 bool isEpilogue(mlir::linalg::GenericOp op);
 
+/// In the user's words, why a unit ends with `last` instead of taking in what reads its result.
+std::string whyItEnds(mlir::linalg::GenericOp last);
+
 } // namespace tegula
 
 #endif
