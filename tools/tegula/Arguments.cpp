@@ -10,7 +10,8 @@ using namespace tegula;
 static void printHelp(StringRef usage, ArrayRef<OptionSpec> specs) {
   outs() << "usage: tegula " << usage << "\n";
   for (const OptionSpec &spec : specs) {
-    std::string left = ("--" + spec.name + (spec.value.empty() ? "" : " " + spec.value)).str();
+    std::string left =
+        ((spec.name.size() == 1 ? "-" : "--") + spec.name + (spec.value.empty() ? "" : " " + spec.value)).str();
     outs() << "  " << left_justify(left, 28) << " " << spec.help << "\n";
   }
 }

@@ -2,6 +2,7 @@
 #include "Artifact.h"
 #include "Command.h"
 #include "Peak.h"
+#include "Report.h"
 #include "tegula/tools/ProgressLine.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -160,7 +161,7 @@ static bool isSlow(const NodeTime &node, const Results &results) {
   return node.bytes > 0 && node.ms > results.profiledMs / 20 && rooflinePercent(node, results) < 25;
 }
 
-static void printJson(const Artifact &artifact, const Results &results) {
+static json::Object asJson(const Artifact &artifact, const Results &results) {
   json::Array nodes;
   for (const NodeTime &node : results.nodes) {
     double rate = gflopsOf(node.flops, node.ms);
@@ -203,7 +204,7 @@ static void printJson(const Artifact &artifact, const Results &results) {
                                             {"weight_bytes", artifact.model->weight_bytes},
                                             {"artifact_bytes", artifact.fileBytes}}},
                     {"nodes", std::move(nodes)}};
-  outs() << formatv("{0:2}\n", json::Value(std::move(root)));
+  return root;
 }
 
 static void printNodes(const Results &results, size_t limit) {
@@ -310,6 +311,7 @@ Error tegula::benchCommand(ArrayRef<StringRef> words) {
   specs.append({{"warmup", "W", "runs before measuring (default 3)"},
                 {"repeat", "R", "measured runs (default: one second's worth, at least 10)"},
                 {"json", "", "machine-readable"},
+                {"report", "FILE.html", "also draws it: time per node, roofline"},
                 {"progress", "HOW", "auto (default: one line, on a terminal only), plain, none"}});
   Expected<Arguments> arguments = Arguments::parse("bench ARTIFACT [--in x=@x.npy]", specs, words);
   if (!arguments || arguments->isHelp)
@@ -330,9 +332,11 @@ Error tegula::benchCommand(ArrayRef<StringRef> words) {
     return inputs.takeError();
   if (Error error = measure(*artifact, *inputs, counts, arguments->get("progress", "auto"), results))
     return error;
+  json::Object measured = asJson(*artifact, results);
+  Error error = arguments->has("report") ? writeReport(arguments->get("report"), nullptr, &measured) : Error::success();
   if (arguments->has("json"))
-    printJson(*artifact, results);
+    outs() << formatv("{0:2}\n", json::Value(std::move(measured)));
   else
     printText(*artifact, results);
-  return Error::success();
+  return error;
 }

@@ -36,6 +36,7 @@ llvm::Error fail(Exit code, const llvm::Twine &text);
 llvm::Error runCommand(llvm::ArrayRef<llvm::StringRef> arguments);
 llvm::Error benchCommand(llvm::ArrayRef<llvm::StringRef> arguments);
 llvm::Error inspectCommand(llvm::ArrayRef<llvm::StringRef> arguments);
+llvm::Error reportCommand(llvm::ArrayRef<llvm::StringRef> arguments);
 
 class Arguments;
 struct OptionSpec;
