@@ -19,8 +19,8 @@ def softmax(x):
 
 
 # Batch, heads, queries, keys, depth of a head; mask's shape or None. 97 and 131 have no divisors.
-for b, h, m, n, d, mask in ((1, 4, 256, 256, 64, None), (2, 3, 97, 131, 32, (1, 1, 97, 131)), (1, 2, 300, 700, 64, (1, 1, 1, 700)),
-                            (1, 12, 1, 700, 64, None), (1, 1, 1500, 1500, 64, None)):
+for b, h, m, n, d, mask in ((1, 4, 256, 256, 64, None), (2, 3, 97, 131, 32, (1, 1, 97, 131)),
+                            (1, 2, 300, 700, 64, (1, 1, 1, 700)), (1, 12, 1, 700, 64, None), (1, 1, 1500, 1500, 64, None)):
     q, k, v = (random.standard_normal((b, h, rows, d)).astype(np.float32) for rows in (m, n, n))
     inputs = {"q": q, "k": k, "v": v}
     nodes = [
