@@ -97,6 +97,7 @@ static void bufferStage(const Target &target, OpPassManager &pm) {
   function.addPass(createPlaceParts());
   // Before the arena: each strip of bands needs scratch memory of its own.
   function.addPass(createSplitBands());
+  function.addPass(createPlaceRows());
   function.addPass(createPlanArena());
   target.addPasses(Stage::Buffer, pm);
 }

@@ -43,6 +43,15 @@ def SplitBands : Pass<"tegula-split-bands", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"divided", "divided", "Number of loops divided">];
 }
 
+def PlaceRows : Pass<"tegula-place-rows", "::mlir::func::FuncOp"> {
+  let summary = "Put the rows of a buffer on different sets of a cache";
+  let description = [{
+    Rows whose bytes are a multiple of 2048 get one cache line more between them.
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect"];
+  let statistics = [Statistic<"spreadOut", "spread-out", "Number of buffers with a line more in each row">];
+}
+
 def PlanArena : Pass<"tegula-plan-arena", "::mlir::func::FuncOp"> {
   let summary = "Give every static buffer a place in one arena";
   let description = [{

@@ -13,8 +13,8 @@
 // Needs: memrefs, no arena yet. Leaves: the copies whose source another access forbids to move. Idempotent.
 //===----------------------------------------------------------------------===//
 
-#include "tegula/compiler/buffer/Overwrite.h"
 #include "tegula/compiler/buffer/Passes.h"
+#include "tegula/compiler/buffer/Views.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -132,33 +132,6 @@ struct PlaceParts : impl::PlacePartsBase<PlaceParts> {
     return true;
   }
 
-  /// Whether views of a buffer can be views of a part of another one: reshapes need elements side by side.
-  static bool canRetype(Value value, MemRefType type) {
-    for (Operation *user : value.getUsers()) {
-      if (auto view = dyn_cast<memref::SubViewOp>(user)) {
-        if (!canRetype(view, subviewType(view, type)))
-          return false;
-      } else if (isa<ViewLikeOpInterface>(user)) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  static MemRefType subviewType(memref::SubViewOp view, MemRefType source) {
-    auto inferred = memref::SubViewOp::inferRankReducedResultType(
-        view.getType().getShape(), source, view.getMixedOffsets(), view.getMixedSizes(), view.getMixedStrides());
-    return cast<MemRefType>(inferred);
-  }
-
-  static void retype(Value value) {
-    for (Operation *user : value.getUsers())
-      if (auto view = dyn_cast<memref::SubViewOp>(user)) {
-        view.getResult().setType(subviewType(view, cast<MemRefType>(value.getType())));
-        retype(view);
-      }
-  }
-
   void place(memref::CopyOp copy) {
     auto alloc = copy.getSource().getDefiningOp<memref::AllocOp>();
     auto part = copy.getTarget().getDefiningOp<memref::SubViewOp>();
@@ -208,10 +181,7 @@ struct PlaceParts : impl::PlacePartsBase<PlaceParts> {
       return;
     for (Operation *op : needless)
       op->erase();
-    Value target = part.getResult();
-    alloc.getResult().replaceAllUsesWith(target);
-    alloc.erase();
-    retype(target);
+    replaceByPart(alloc, part);
     ++placed;
   }
 
