@@ -38,6 +38,9 @@ static void graphStage(const CompileOptions &options, OpPassManager &pm) {
   function.addPass(createCSEPass());
   if (options.optLevel == 0)
     return;
+  // After CSE: equal shapes are one value. Before the layouts: a broadcast would keep transposes apart.
+  function.addPass(createFoldExpands());
+  function.addPass(canonicalize());
   // Scales move into weights as ops on constants; FoldConstants then evaluates them.
   function.addPass(createFoldScales());
   function.addPass(canonicalize());

@@ -46,9 +46,9 @@ static ArrayRef<int64_t> shapeOf(Value value) { return cast<RankedTensorType>(va
 static Value transpose(OpBuilder &b, Location loc, Value x, ArrayRef<int64_t> perm) {
   return nn::TransposeOp::create(b, loc, x, b.getDenseI64ArrayAttr(perm));
 }
-static Value reshape(OpBuilder &b, Location loc, Value x, ArrayRef<int64_t> shape) {
+static Value reshape(OpBuilder &b, Location loc, Value x, ArrayRef<int64_t> shape, Value extents = Value()) {
   auto type = RankedTensorType::get(shape, cast<RankedTensorType>(x.getType()).getElementType());
-  return nn::ReshapeOp::create(b, loc, type, x, Value());
+  return nn::ReshapeOp::create(b, loc, type, x, ShapedType::isDynamicShape(shape) ? extents : Value());
 }
 
 /// The value before a channels-last to channels-first transpose; null if `value` is not one.
@@ -147,34 +147,57 @@ struct ConvertConvTranspose : OpRewritePattern<nn::ConvTransposeOp> {
   LogicalResult matchAndRewrite(nn::ConvTransposeOp op, PatternRewriter &b) const override {
     ArrayRef<int64_t> x = shapeOf(op.getX()), w = shapeOf(op.getW()), y = shapeOf(op.getY()), s = op.getStrides();
     auto isNegative = [](int64_t value) { return value < 0; };
-    if (x.size() != 4 || op.getGroup() != 1 || ShapedType::isDynamicShape(x) || ShapedType::isDynamicShape(w) ||
+    if (x.size() != 4 || op.getGroup() != 1 || ShapedType::isDynamic(x[1]) || ShapedType::isDynamicShape(w) ||
         llvm::any_of(op.getDilations(), [](int64_t value) { return value != 1; }) ||
         llvm::any_of(op.getLow(), isNegative) ||
         op.getY().getType().getElementType() != op.getX().getType().getElementType() ||
         !isa<FloatType>(op.getX().getType().getElementType()))
-      return b.notifyMatchFailure(op, "groups, dilations, dynamic extents or integers");
+      return b.notifyMatchFailure(op, "groups, dilations, unknown channels or integers");
     Location loc = op.getLoc();
-    // Place o of the uncropped result is phase o % s of window o / s, which ends at x[o / s].
-    Perm low, high, windows;
+    // Place o of the uncropped result is phase o % s of window o / s, which ends at x[o / s]. The result has
+    // (x - 1) * s + reach places from `low` on.
+    Perm low, high, cutLow{0}, cutHigh{0};
     for (int axis : {0, 1}) {
-      int64_t taps = (w[2 + axis] + s[axis] - 1) / s[axis], end = op.getLow()[axis] + y[2 + axis];
-      windows.push_back(std::max((end + s[axis] - 1) / s[axis], x[2 + axis]));
+      int64_t taps = (w[2 + axis] + s[axis] - 1) / s[axis];
+      int64_t reach = w[2 + axis] - op.getLow()[axis] - op.getHigh()[axis] + op.getOutputPadding()[axis];
+      int64_t more = std::max<int64_t>((op.getLow()[axis] + reach + s[axis] - 1) / s[axis] - 1, 0);
       low.push_back(taps - 1);
-      high.push_back(windows[axis] - x[2 + axis]);
+      high.push_back(more);
+      cutLow.push_back(-op.getLow()[axis]);
+      cutHigh.push_back(op.getLow()[axis] + reach - (more + 1) * s[axis]);
     }
+    cutLow.push_back(0);
+    cutHigh.push_back(0);
     Perm ones(2, 1); // strides and dilations
     Value phases =
         nn::ConvOp::create(b, loc, transpose(b, loc, op.getX(), toLast(4)), phaseKernel(b, op),
                            b.getStringAttr("channels_last"), b.getI64IntegerAttr(1), b.getDenseI64ArrayAttr(ones),
                            b.getDenseI64ArrayAttr(ones), b.getDenseI64ArrayAttr(low), b.getDenseI64ArrayAttr(high));
-    Value apart = reshape(b, loc, phases, {x[0], windows[0], windows[1], s[0], s[1], w[1]});
-    Value last = reshape(b, loc, transpose(b, loc, apart, {0, 1, 3, 2, 4, 5}),
-                         {x[0], windows[0] * s[0], windows[1] * s[1], w[1]});
-    Value cropped = last;
-    if (shapeOf(last) != ArrayRef<int64_t>({x[0], y[2], y[3], w[1]}))
-      cropped =
-          nn::SliceOp::create(b, loc, last, b.getDenseI64ArrayAttr({0, op.getLow()[0], op.getLow()[1], 0}),
-                              b.getDenseI64ArrayAttr({x[0], y[2], y[3], w[1]}), b.getDenseI64ArrayAttr(Perm(4, 1)));
+    ArrayRef<int64_t> windows = shapeOf(phases).slice(1, 2);
+    auto times = [](int64_t extent, int64_t factor) {
+      return ShapedType::isDynamic(extent) ? extent : extent * factor;
+    };
+    SmallVector<int64_t> split{x[0], windows[0], windows[1], s[0], s[1], w[1]};
+    SmallVector<int64_t> whole{x[0], times(windows[0], s[0]), times(windows[1], s[1]), w[1]};
+    Value splitExtents, wholeExtents;
+    if (ShapedType::isDynamicShape(whole)) {
+      auto numbers = [&](ArrayRef<int64_t> values) -> Value {
+        auto type = RankedTensorType::get({(int64_t)values.size()}, b.getI64Type());
+        return nn::ConstantOp::create(b, loc, DenseElementsAttr::get(type, values));
+      };
+      Value outer = nn::ShapeOp::create(b, loc, phases, b.getI64IntegerAttr(0), b.getI64IntegerAttr(3));
+      splitExtents =
+          nn::ConcatOp::create(b, loc, ValueRange{outer, numbers({s[0], s[1], w[1]})}, b.getI64IntegerAttr(0));
+      Value scaled = nn::BinaryOp::create(b, loc, b.getStringAttr("mul"), outer, numbers({1, s[0], s[1]}));
+      wholeExtents = nn::ConcatOp::create(b, loc, ValueRange{scaled, numbers({w[1]})}, b.getI64IntegerAttr(0));
+    }
+    Value apart = transpose(b, loc, reshape(b, loc, phases, split, splitExtents), {0, 1, 3, 2, 4, 5});
+    Value cropped = reshape(b, loc, apart, whole, wholeExtents);
+    SmallVector<int64_t> shape{x[0], y[2], y[3], w[1]};
+    if (llvm::any_of(cutLow, isNegative) || llvm::any_of(cutHigh, [](int64_t cut) { return cut != 0; }))
+      cropped = nn::PadOp::create(b, loc, RankedTensorType::get(shape, op.getY().getType().getElementType()), cropped,
+                                  Value(), Value(), b.getStringAttr("constant"), b.getDenseI64ArrayAttr(cutLow),
+                                  b.getDenseI64ArrayAttr(cutHigh));
     b.replaceOp(op, transpose(b, loc, cropped, toFirst(4)));
     return success();
   }

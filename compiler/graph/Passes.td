@@ -12,6 +12,15 @@ def FoldScales : Pass<"tegula-fold-scales", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"folded", "folded", "Number of scales folded">];
 }
 
+def FoldExpands : Pass<"tegula-fold-expands", "::mlir::func::FuncOp"> {
+  let summary = "Remove broadcasts between tensors whose extents are equal in every run";
+  let description = [{
+    The importer broadcasts operands of unknown extents explicitly. Extents that come from the same inputs by the same
+    steps (symbols, windows, sums) are equal.
+  }];
+  let statistics = [Statistic<"folded", "folded", "Number of broadcasts removed">];
+}
+
 def ChooseLayouts : Pass<"tegula-choose-layouts", "::mlir::func::FuncOp"> {
   let summary = "Put convolutions and what lies between them in channels-last layout";
   let description = [{

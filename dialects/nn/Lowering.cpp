@@ -262,6 +262,9 @@ Value B::fill(Value scalar, ArrayRef<OpFoldResult> shape) {
 }
 
 Value B::surround(Value x, Value border, ArrayRef<OpFoldResult> low, ArrayRef<OpFoldResult> high) {
+  auto isZero = [](OpFoldResult margin) { return getConstantIntValue(margin) == 0; };
+  if (llvm::all_of(low, isZero) && llvm::all_of(high, isZero))
+    return x;
   Shape sizes = extents(x), shape = sizes, ones(sizes.size(), b.getIndexAttr(1));
   // The bufferization's analysis is slow for parts of unknown extent: those tensors are filled as a whole.
   bool isKnown = mlir::cast<RankedTensorType>(x.getType()).hasStaticShape();

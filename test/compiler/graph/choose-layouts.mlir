@@ -35,7 +35,7 @@ func.func @negative_rank_3_equal_sizes(%x: tensor<1x4x6xf32>, %y: tensor<1x6x4xf
 // CHECK-DAG: nn.slice {{.*}}starts = array<i64: 0, 0, 1, 0, 1, 0>, steps = array<i64: 1, 1, -1, 1, -1, 1>
 // CHECK: %[[P:.+]] = nn.conv %[[L]], %{{.+}} {{.*}}high = array<i64: 1, 1>{{.*}}low = array<i64: 1, 1>{{.*}} -> tensor<1x6x7x12xf32>
 // CHECK: nn.transpose {{.*}}perm = array<i64: 0, 1, 3, 2, 4, 5>
-// CHECK: nn.slice {{.*}} -> tensor<1x10x12x3xf32>
+// CHECK: nn.pad {{.*}} -> tensor<1x10x12x3xf32>
 // CHECK-NOT: nn.conv_transpose
 func.func @phases(%x: tensor<1x8x5x6xf32>, %w: tensor<8x3x3x4xf32>) -> tensor<1x3x10x12xf32> {
   %y = nn.conv_transpose %x, %w {group = 1 : i64, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, low = array<i64: 1, 1>, high = array<i64: 1, 1>, output_padding = array<i64: 1, 0>} : (tensor<1x8x5x6xf32>, tensor<8x3x3x4xf32>) -> tensor<1x3x10x12xf32>
