@@ -15,6 +15,7 @@
 #include "tegula/compiler/tile/Work.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Transforms/RegionUtils.h"
 
 using namespace mlir;
 
@@ -40,9 +41,27 @@ struct SplitBands : impl::SplitBandsBase<SplitBands> {
         split(loop, stripsOf(loop, target));
   }
 
+  static bool isWrittenIn(Operation *unit, Value value) {
+    return isa<MemRefType>(value.getType()) && llvm::any_of(value.getUsers(), [&](Operation *user) {
+             if (!unit->isAncestor(user))
+               return false;
+             if (isa<ViewLikeOpInterface>(user))
+               return isWrittenIn(unit, user->getResult(0));
+             auto effects = dyn_cast<MemoryEffectOpInterface>(user);
+             return !effects || effects.getEffectOnValue<MemoryEffects::Write>(value).has_value();
+           });
+  }
+
   /// Nothing is carried, and scratch memory is of known size: a unit's code does not allocate.
   static bool canSplit(scf::ForOp loop) {
     bool isStatic = true;
+    // A unit that writes all of a buffer from outside has scratch memory there that all bands share.
+    loop.walk([&](scf::ForallOp unit) {
+      SetVector<Value> captured;
+      getUsedValuesDefinedAbove(unit.getRegion(), captured);
+      for (Value value : captured)
+        isStatic &= loop->isAncestor(value.getParentBlock()->getParentOp()) || !isWrittenIn(unit, value);
+    });
     loop.walk([&](memref::AllocOp alloc) { isStatic &= alloc.getType().hasStaticShape(); });
     return isStatic && loop.getNumResults() == 0 && getConstantIntValue(loop.getLowerBound()) == 0 &&
            getConstantIntValue(loop.getStep()) == 1 && !loop->getParentOfType<scf::ForallOp>();
