@@ -16,7 +16,8 @@ def SplitEmpties : Pass<"tegula-split-empties", "::mlir::func::FuncOp"> {
   let summary = "Give each unit an empty tensor of its own";
   let description = [{
     A `tensor.empty` in the function's body that several ops of the body use is copied for each of them. Shared, it would
-    become one buffer that lives from the first to the last of them.
+    become one buffer that lives from the first to the last of them. What bands of a loop (`tgl.bands`) use moves into the
+    loop.
   }];
   let dependentDialects = ["::mlir::tensor::TensorDialect"];
   let statistics = [Statistic<"copies", "copies", "Number of empty tensors added">];

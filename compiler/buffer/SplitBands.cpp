@@ -54,16 +54,16 @@ struct SplitBands : impl::SplitBandsBase<SplitBands> {
 
   /// Nothing is carried, and scratch memory is of known size: a unit's code does not allocate.
   static bool canSplit(scf::ForOp loop) {
-    bool isStatic = true;
+    bool areApart = true;
     // A unit that writes all of a buffer from outside has scratch memory there that all bands share.
     loop.walk([&](scf::ForallOp unit) {
       SetVector<Value> captured;
       getUsedValuesDefinedAbove(unit.getRegion(), captured);
       for (Value value : captured)
-        isStatic &= loop->isAncestor(value.getParentBlock()->getParentOp()) || !isWrittenIn(unit, value);
+        areApart &= loop->isAncestor(value.getParentBlock()->getParentOp()) || !isWrittenIn(unit, value);
     });
-    loop.walk([&](memref::AllocOp alloc) { isStatic &= alloc.getType().hasStaticShape(); });
-    return isStatic && loop.getNumResults() == 0 && getConstantIntValue(loop.getLowerBound()) == 0 &&
+    loop.walk([&](memref::AllocOp alloc) { areApart &= alloc.getType().hasStaticShape(); });
+    return areApart && loop.getNumResults() == 0 && getConstantIntValue(loop.getLowerBound()) == 0 &&
            getConstantIntValue(loop.getStep()) == 1 && !loop->getParentOfType<scf::ForallOp>();
   }
 

@@ -7,15 +7,17 @@
 //
 // Common subexpression elimination makes one of equal empty tensors, bufferization one buffer of it, which then lives
 // from its first user to its last, dead in between. Uses inside one op of the body (a loop) stay together: there, more
-// buffers live at once. Those inside units are scratch and not looked at.
+// buffers live at once. Only those inside a loop over bands move into it: bands may run at the same time, each with
+// scratch memory of its own. Those inside units are scratch and not looked at.
 //
-// Needs: tensors. Leaves: no tensor.empty of the body with two users in the body. Idempotent.
+// Needs: tensors. Leaves: no tensor.empty of the body with two users in the body, or one in bands. Idempotent.
 //===----------------------------------------------------------------------===//
 
 #include "tegula/compiler/buffer/Passes.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "llvm/ADT/SmallPtrSet.h"
+#include "tegula/dialects/tgl/Tgl.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 
@@ -35,16 +37,20 @@ struct SplitEmpties : impl::SplitEmptiesBase<SplitEmpties> {
   }
 
   void split(tensor::EmptyOp empty) {
-    auto ancestorOf = [&](Operation *user) { return empty->getBlock()->findAncestorOpInBlock(*user); };
-    llvm::SmallPtrSet<Operation *, 4> users;
+    // The op that gets a copy for this user.
+    auto ownerOf = [&](Operation *user) {
+      Operation *top = empty->getBlock()->findAncestorOpInBlock(*user);
+      return top != user && top->hasAttr(tgl::kBands) ? user : top;
+    };
+    llvm::SetVector<Operation *> users;
     for (Operation *user : empty->getUsers())
-      users.insert(ancestorOf(user));
-    if (users.size() < 2)
+      users.insert(ownerOf(user));
+    if (users.size() == 1 && users.front()->getBlock() == empty->getBlock())
       return;
     for (Operation *user : users) {
       OpBuilder b(user);
       Value own = b.clone(*empty)->getResult(0);
-      empty.getResult().replaceUsesWithIf(own, [&](OpOperand &use) { return ancestorOf(use.getOwner()) == user; });
+      empty.getResult().replaceUsesWithIf(own, [&](OpOperand &use) { return ownerOf(use.getOwner()) == user; });
       ++copies;
     }
     --copies; // the first one takes the place of the shared one

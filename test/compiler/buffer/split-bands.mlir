@@ -43,4 +43,26 @@ func.func @few(%v: f32) -> f32 {
   %y = memref.load %a[%c0, %c0] : memref<8x16xf32>
   return %y : f32
 }
+
+// Scratch memory from outside, which the bands share: they stay one after the other.
+// CHECK-LABEL: @shared_scratch
+// CHECK-NOT: scf.forall (%{{.*}}) in (4)
+// CHECK: scf.for
+// CHECK: scf.forall (%{{.*}}) in (64)
+func.func @shared_scratch(%v: f32) -> f32 {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c8 = arith.constant 8 : index
+  %a = memref.alloc() : memref<8x16xf32>
+  %s = memref.alloc() : memref<64xf32>
+  scf.for %i = %c0 to %c8 step %c1 {
+    scf.forall (%j) in (64) {
+      memref.store %v, %s[%j] : memref<64xf32>
+    }
+    %x = memref.load %s[%c0] : memref<64xf32>
+    memref.store %x, %a[%i, %c0] : memref<8x16xf32>
+  } {tgl.bands = 8 : i64}
+  %y = memref.load %a[%c0, %c0] : memref<8x16xf32>
+  return %y : f32
+}
 }

@@ -18,9 +18,11 @@ def softmax(x):
     return x / x.sum(-1, keepdims=True)
 
 
-# Batch, heads, queries, keys, depth of a head; mask's shape or None. 97 and 131 have no divisors.
+# Batch, heads, queries, keys, depth of a head; mask's shape or None. 97 and 131 have no divisors. A mask of 128 x 128, which
+# the model computes, has the shape of the scores of one band.
 for b, h, m, n, d, mask in ((1, 4, 256, 256, 64, None), (2, 3, 97, 131, 32, (1, 1, 97, 131)),
-                            (1, 2, 300, 700, 64, (1, 1, 1, 700)), (1, 12, 1, 700, 64, None), (1, 1, 1500, 1500, 64, None)):
+                            (1, 2, 300, 700, 64, (1, 1, 1, 700)), (1, 12, 1, 700, 64, None), (1, 1, 1500, 1500, 64, None),
+                            (1, 12, 128, 128, 64, (1, 1, 128, 128))):
     q, k, v = (random.standard_normal((b, h, rows, d)).astype(np.float32) for rows in (m, n, n))
     inputs = {"q": q, "k": k, "v": v}
     nodes = [
@@ -30,7 +32,8 @@ for b, h, m, n, d, mask in ((1, 4, 256, 256, 64, None), (2, 3, 97, 131, 32, (1, 
     ]
     if mask:
         inputs["mask"] = np.where(random.random(mask) < .2, -1e9, 0).astype(np.float32)
-        nodes.append(helper.make_node("Add", ["t", "mask"], ["masked"], "mask"))
+        nodes.append(helper.make_node("Neg", ["mask"], ["negative"], "negative"))
+        nodes.append(helper.make_node("Sub", ["t", "negative"], ["masked"], "mask"))
     nodes += [
         helper.make_node("Softmax", ["masked" if mask else "t"], ["p"], "softmax", axis=-1),
         helper.make_node("MatMul", ["p", "v"], ["y"], "values")
