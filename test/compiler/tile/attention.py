@@ -40,7 +40,7 @@ for b, h, m, n, d, mask in ((1, 4, 256, 256, 64, None), (2, 3, 97, 131, 32, (1, 
     ]
     graph = helper.make_graph(
         nodes, "g", [helper.make_tensor_value_info(name, TensorProto.FLOAT, x.shape) for name, x in inputs.items()],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, (b, h, m, d))],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in (["y", "negative"] if mask else ["y"])],
         [helper.make_tensor("scale", TensorProto.FLOAT, [], [d**-.5])])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), "m.onnx")
     text = subprocess.run([sys.argv[1], "m.onnx", "--stop-after=tile", "-o", "-"], capture_output=True, text=True,
