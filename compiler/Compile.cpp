@@ -5,6 +5,7 @@
 #include "tegula/compiler/Report.h"
 #include "tegula/compiler/Weights.h"
 #include "tegula/compiler/emit/Header.h"
+#include "tegula/compiler/emit/ModuleText.h"
 #include "tegula/compiler/emit/Output.h"
 #include "tegula/compiler/import/Importer.h"
 

@@ -97,11 +97,4 @@ bool writeFile(StringRef path, std::string &why, function_ref<void(raw_pwrite_st
   return !error;
 }
 
-bool writeText(mlir::ModuleOp module, StringRef path, std::string &why) {
-  return writeFile(path, why, [&](raw_pwrite_stream &stream) {
-    module.print(stream, mlir::OpPrintingFlags().enableDebugInfo(true));
-    stream << "\n";
-  });
-}
-
 } // namespace tegula

@@ -1,8 +1,12 @@
 //===- Output.h - writing files so that a failure leaves nothing behind ---------------------===//
+//
+// Of LLVM's libraries only: the companion tool, which has no part of the compiler, writes with it too.
+//
+//===----------------------------------------------------------------------===//
 #ifndef TEGULA_COMPILER_EMIT_OUTPUT_H
 #define TEGULA_COMPILER_EMIT_OUTPUT_H
 
-#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/raw_ostream.h"
 #include <string>
@@ -15,9 +19,6 @@ std::string sanitizeSymbol(llvm::StringRef text);
 /// Calls `write` with a stream on a temporary file beside `path`, then renames it to `path`; "-" is standard output. On
 /// failure nothing is left, `path` is untouched and `why` says what happened.
 bool writeFile(llvm::StringRef path, std::string &why, llvm::function_ref<void(llvm::raw_pwrite_stream &)> write);
-
-/// The module as text that parses back, locations included.
-bool writeText(mlir::ModuleOp module, llvm::StringRef path, std::string &why);
 
 /// Renames a finished temporary file to `path` (same folder).
 bool moveFile(llvm::StringRef temporary, llvm::StringRef path, std::string &why);

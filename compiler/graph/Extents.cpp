@@ -56,6 +56,16 @@ int64_t Extents::window(int64_t extent, int64_t more, int64_t stride) {
   return more == 0 && stride == 1 ? extent : number({kWindow, extent, more, stride});
 }
 
+template <typename Op> int64_t Extents::ofWindows(Op op, ArrayRef<int64_t> kernel, int64_t axis) {
+  if (axis == 0)
+    return of(op.getX(), 0);
+  int64_t at = axis - (op.isChannelsLast() ? 1 : 2);
+  if (at < 0 || at >= (int64_t)kernel.size() || ShapedType::isDynamicShape(kernel))
+    return fresh();
+  int64_t more = op.getLow()[at] + op.getHigh()[at] - (kernel[at] - 1) * op.getDilations()[at];
+  return window(of(op.getX(), axis), more, op.getStrides()[at]);
+}
+
 int64_t Extents::compute(Value value, int64_t axis) {
   if (auto input = dyn_cast<BlockArgument>(value))
     return ofInput(input, axis);
@@ -87,24 +97,10 @@ int64_t Extents::compute(Value value, int64_t axis) {
     return of(slice.getX(), axis);
   if (auto pad = dyn_cast<nn::PadOp>(op); pad && !pad.getPads())
     return window(of(pad.getX(), axis), pad.getLow()[axis] + pad.getHigh()[axis], 1);
-  if (auto conv = dyn_cast<nn::ConvOp>(op)) {
-    int64_t first = conv.isChannelsLast() ? 1 : 2, at = axis - first;
-    if (axis == 0)
-      return of(conv.getX(), 0);
-    if (at >= 0 && at < (int64_t)conv.getStrides().size() && !ShapedType::isDynamicShape(conv.kernelShape()))
-      return window(of(conv.getX(), axis),
-                    conv.getLow()[at] + conv.getHigh()[at] - (conv.kernelShape()[at] - 1) * conv.getDilations()[at],
-                    conv.getStrides()[at]);
-  }
-  if (auto pool = dyn_cast<nn::PoolOp>(op)) {
-    int64_t first = pool.isChannelsLast() ? 1 : 2, at = axis - first;
-    if (axis == 0)
-      return of(pool.getX(), 0);
-    if (at >= 0 && at < (int64_t)pool.getStrides().size() && !pool.getCeil())
-      return window(of(pool.getX(), axis),
-                    pool.getLow()[at] + pool.getHigh()[at] - (pool.getKernel()[at] - 1) * pool.getDilations()[at],
-                    pool.getStrides()[at]);
-  }
+  if (auto conv = dyn_cast<nn::ConvOp>(op))
+    return ofWindows(conv, conv.kernelShape(), axis);
+  if (auto pool = dyn_cast<nn::PoolOp>(op); pool && !pool.getCeil())
+    return ofWindows(pool, pool.getKernel(), axis);
   if (auto matmul = dyn_cast<nn::MatMulOp>(op)) {
     int64_t rank = typeOf(value).getRank(), left = typeOf(matmul.getA()).getRank(),
             right = typeOf(matmul.getB()).getRank();

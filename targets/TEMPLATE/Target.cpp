@@ -5,7 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tegula/targets/Target.h"
-#include "tegula/compiler/emit/Output.h"
+#include "tegula/compiler/emit/ModuleText.h"
 #include "tegula/targets/TEMPLATE/Passes.h"
 
 #include <algorithm>

@@ -4,6 +4,7 @@
 #include "tegula/compiler/emit/DataObject.h"
 #include "tegula/compiler/emit/Header.h"
 #include "tegula/compiler/emit/Link.h"
+#include "tegula/compiler/emit/ModuleText.h"
 #include "tegula/compiler/emit/Output.h"
 #include "tegula/targets/cpu/Cpu.h"
 #include "tegula/targets/cpu/Descriptor.h"

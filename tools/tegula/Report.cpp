@@ -3,12 +3,10 @@
 #include "Arguments.h"
 #include "Command.h"
 #include "Page.h"
+#include "tegula/compiler/emit/Output.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Process.h"
-#include "llvm/Support/Signals.h"
 
 using namespace llvm;
 using namespace tegula;
@@ -87,50 +85,10 @@ static void writePage(raw_ostream &out, const json::Object *compiled, const json
   out << "<script>" << script << "</script>\n</body></html>\n";
 }
 
-/// Writes `text` in one piece to something that is no plain file, and so cannot be replaced.
-static std::error_code writeInPlace(raw_fd_ostream &stream, StringRef text) {
-  stream << text;
-  stream.flush();
-  std::error_code error = stream.error();
-  stream.clear_error(); // else the program would end
-  return error;
-}
-
-static std::error_code replaceFile(StringRef path, StringRef text) {
-  SmallString<128> temporary;
-  int descriptor;
-  if (std::error_code error = sys::fs::createUniqueFile(path + ".tmp-%%%%%%%%", descriptor, temporary))
-    return error;
-  sys::RemoveFileOnSignal(temporary);
-  raw_fd_ostream stream(descriptor, /*shouldClose=*/true);
-  std::error_code error = writeInPlace(stream, text);
-  stream.close();
-  if (!error)
-    error = stream.error();
-  stream.clear_error();
-  if (!error)
-    error = sys::fs::rename(temporary, path);
-  if (error)
-    (void)sys::fs::remove(temporary);
-  sys::DontRemoveFileOnSignal(temporary);
-  return error;
-}
-
 Error tegula::writeReport(StringRef path, const json::Object *compiled, const json::Object *measured) {
-  std::string page;
-  raw_string_ostream out(page);
-  writePage(out, compiled, measured);
-  std::error_code error;
-  if (path == "-") {
-    error = writeInPlace(outs(), page);
-  } else if (sys::fs::exists(path) && !sys::fs::is_regular_file(path)) { // a device or pipe
-    raw_fd_ostream stream(path, error);
-    if (!error)
-      error = writeInPlace(stream, page);
-  } else {
-    error = replaceFile(path, page);
-  }
-  return error ? fail(Exit::Io, "cannot write '" + path + "': " + error.message()) : Error::success();
+  std::string why;
+  bool ok = writeFile(path, why, [&](raw_ostream &out) { writePage(out, compiled, measured); });
+  return ok ? Error::success() : fail(Exit::Io, why);
 }
 
 /// Reads a JSON file that has all of `lists`; `writer` is the command that makes such files.
