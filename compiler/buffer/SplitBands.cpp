@@ -41,27 +41,24 @@ struct SplitBands : impl::SplitBandsBase<SplitBands> {
         split(loop, stripsOf(loop, target));
   }
 
-  static bool isWrittenIn(Operation *unit, Value value) {
+  /// Whether the loop writes all of a buffer from outside: scratch memory that the bands share. Their parts of a result
+  /// are views made in the loop.
+  static bool isWritten(scf::ForOp loop, Value value) {
     return isa<MemRefType>(value.getType()) && llvm::any_of(value.getUsers(), [&](Operation *user) {
-             if (!unit->isAncestor(user))
+             if (!loop->isAncestor(user) || (isa<memref::SubViewOp>(user) && user->getParentOp() == loop))
                return false;
              if (isa<ViewLikeOpInterface>(user))
-               return isWrittenIn(unit, user->getResult(0));
+               return isWritten(loop, user->getResult(0));
              auto effects = dyn_cast<MemoryEffectOpInterface>(user);
              return !effects || effects.getEffectOnValue<MemoryEffects::Write>(value).has_value();
            });
   }
 
-  /// Nothing is carried, and scratch memory is of known size: a unit's code does not allocate.
+  /// Nothing is carried or shared, and scratch memory is of known size: a unit's code does not allocate.
   static bool canSplit(scf::ForOp loop) {
-    bool areApart = true;
-    // A unit that writes all of a buffer from outside has scratch memory there that all bands share.
-    loop.walk([&](scf::ForallOp unit) {
-      SetVector<Value> captured;
-      getUsedValuesDefinedAbove(unit.getRegion(), captured);
-      for (Value value : captured)
-        areApart &= loop->isAncestor(value.getParentBlock()->getParentOp()) || !isWrittenIn(unit, value);
-    });
+    SetVector<Value> captured;
+    getUsedValuesDefinedAbove(loop.getRegion(), captured);
+    bool areApart = llvm::none_of(captured, [&](Value value) { return isWritten(loop, value); });
     loop.walk([&](memref::AllocOp alloc) { areApart &= alloc.getType().hasStaticShape(); });
     return areApart && loop.getNumResults() == 0 && getConstantIntValue(loop.getLowerBound()) == 0 &&
            getConstantIntValue(loop.getStep()) == 1 && !loop->getParentOfType<scf::ForallOp>();

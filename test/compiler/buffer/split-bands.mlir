@@ -22,7 +22,8 @@ func.func @enough(%v: f32) -> f32 {
       memref.store %v, %s[%j] : memref<64xf32>
     }
     %x = memref.load %s[%c0] : memref<64xf32>
-    memref.store %x, %a[%i, %c0] : memref<8x16xf32>
+    %part = memref.subview %a[%i, 0] [1, 16] [1, 1] : memref<8x16xf32> to memref<1x16xf32, strided<[16, 1], offset: ?>>
+    memref.store %x, %part[%c0, %c0] : memref<1x16xf32, strided<[16, 1], offset: ?>>
   } {tgl.bands = 8 : i64}
   %y = memref.load %a[%c0, %c0] : memref<8x16xf32>
   return %y : f32
@@ -38,7 +39,8 @@ func.func @few(%v: f32) -> f32 {
   %c3 = arith.constant 3 : index
   %a = memref.alloc() : memref<8x16xf32>
   scf.for %i = %c0 to %c3 step %c1 {
-    memref.store %v, %a[%i, %c0] : memref<8x16xf32>
+    %part = memref.subview %a[%i, 0] [1, 16] [1, 1] : memref<8x16xf32> to memref<1x16xf32, strided<[16, 1], offset: ?>>
+    memref.store %v, %part[%c0, %c0] : memref<1x16xf32, strided<[16, 1], offset: ?>>
   } {tgl.bands = 3 : i64}
   %y = memref.load %a[%c0, %c0] : memref<8x16xf32>
   return %y : f32
@@ -60,7 +62,8 @@ func.func @shared_scratch(%v: f32) -> f32 {
       memref.store %v, %s[%j] : memref<64xf32>
     }
     %x = memref.load %s[%c0] : memref<64xf32>
-    memref.store %x, %a[%i, %c0] : memref<8x16xf32>
+    %part = memref.subview %a[%i, 0] [1, 16] [1, 1] : memref<8x16xf32> to memref<1x16xf32, strided<[16, 1], offset: ?>>
+    memref.store %x, %part[%c0, %c0] : memref<1x16xf32, strided<[16, 1], offset: ?>>
   } {tgl.bands = 8 : i64}
   %y = memref.load %a[%c0, %c0] : memref<8x16xf32>
   return %y : f32
