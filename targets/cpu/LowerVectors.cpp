@@ -6,6 +6,7 @@
 // Needs: memrefs. Leaves: no transfer of rank above 0, no f32 transcendental function with a polynomial. Idempotent.
 //===----------------------------------------------------------------------===//
 
+#include "tegula/targets/cpu/MathPatterns.h"
 #include "tegula/targets/cpu/Passes.h"
 
 #include "mlir/Conversion/VectorToSCF/VectorToSCF.h"
@@ -27,6 +28,7 @@ struct LowerVectors : impl::LowerVectorsBase<LowerVectors> {
   using LowerVectorsBase::LowerVectorsBase;
   void runOnOperation() override {
     RewritePatternSet math(&getContext());
+    cpu::populateMathPatterns(math);
     populateMathPolynomialApproximationPatterns(math);
     if (failed(applyPatternsGreedily(getOperation(), std::move(math))))
       return signalPassFailure();
