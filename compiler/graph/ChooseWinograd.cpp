@@ -68,8 +68,7 @@ struct ChooseWinograd : impl::ChooseWinogradBase<ChooseWinograd> {
     ArrayRef<int64_t> x = cast<RankedTensorType>(conv.getX().getType()).getShape();
     ArrayRef<int64_t> w = cast<RankedTensorType>(conv.getW().getType()).getShape();
     SmallVector<int64_t> y(cast<RankedTensorType>(conv.getY().getType()).getShape());
-    if (ShapedType::isDynamic(y[0]))
-      y[0] = 1; // images of an unknown number are done one by one
+    y[0] = 1; // images come one by one
     if (!isWorthIt(w, y))
       return;
     OpBuilder b(conv);

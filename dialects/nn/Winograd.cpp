@@ -120,8 +120,8 @@ static Value convolve(LoweringBuilder &b, Value x, Value u, int64_t high, int64_
 FailureOr<SmallVector<Value>> WinogradConvOp::lower(LoweringBuilder &b, ValueRange operands) {
   int64_t high = getExtents()[0], wide = getExtents()[1], step = 4 * getRows();
   Value u = transformKernel(b, operands[1]);
-  // Images of an unknown number come one by one; bands of them fill the cache as reckoned.
-  bool isSingle = !tensorType(operands[0]).isDynamicDim(0);
+  // Images come one by one; bands of them fill the cache as reckoned.
+  bool isSingle = tensorType(operands[0]).getDimSize(0) == 1;
   if (step >= high && isSingle)
     return SmallVector<Value>{convolve(b, operands[0], u, high, wide)};
   // Bands of `step` places; the last one begins earlier where they do not divide the result.

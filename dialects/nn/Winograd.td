@@ -11,8 +11,8 @@ def Nn_WinogradConvOp : Nn_InferredOp<"winograd_conv"> {
     A (6x4), B (6x6) and G (6x3) of the paper, for each tile `d` of 6x6 places (4 apart):
     `y_tile = A^T [(G w G^T) * (B^T d B)] A`, where `*` multiplies place by place and sums over C.
 
-    `rows` rows of tiles are computed at a time, so that what lies between the products stays in a cache. Images of a batch
-    that is known at run time only come one by one.
+    `rows` rows of tiles are computed at a time, so that what lies between the products stays in a cache. The images
+    of a batch come one by one.
 
     The matrices' entries go up to 8, so that rounding errors grow: about 10 times those of a direct convolution.
 

@@ -24,7 +24,7 @@ def expected(x, w, pads):
 for n, c, m, high, wide, pads, known in ((1, 48, 64, 32, 32, (1, 1, 1, 1), True), (2, 64, 40, 25, 30, (0, 0, 0, 0), True),
                                          (1, 33, 65, 21, 43, (2, 0, 1, 3), True), (1, 64, 64, 64, 48, (1, 1, 1, 1), True),
                                          (1, 64, 64, 51, 70, (1, 0, 1, 1), True), (3, 48, 64, 32, 33, (1, 1, 1, 1), False),
-                                         (2, 64, 64, 51, 71, (1, 0, 1, 1), False)):
+                                         (2, 64, 64, 51, 71, (1, 0, 1, 1), False), (3, 64, 64, 50, 72, (1, 1, 1, 1), True)):
     x = random.standard_normal((n, c, high, wide)).astype(np.float32)
     w = (random.standard_normal((m, c, 3, 3)) / np.sqrt(9 * c)).astype(np.float32)
     graph = helper.make_graph(
