@@ -59,6 +59,17 @@ bool canVectorize(linalg::GenericOp op, int64_t vectorLoop) {
   return true;
 }
 
+std::optional<unsigned> blockedReduction(linalg::GenericOp root, linalg::GenericOp epilogue, tgl::PlanAttr plan) {
+  linalg::GenericOp last = epilogue ? epilogue : root;
+  SmallVector<int64_t> extents = root.getStaticLoopRanges();
+  if (getElementTypeOrSelf(last.getResult(0).getType()) != getElementTypeOrSelf(root.getResult(0).getType()))
+    return std::nullopt;
+  for (unsigned loop = root.getNumParallelLoops(); loop < plan.getBlock().size(); ++loop)
+    if (plan.getBlock()[loop] > 0 && plan.getBlock()[loop] < extents[loop])
+      return loop;
+  return std::nullopt;
+}
+
 RegisterTile::RegisterTile(OpBuilder &builder, linalg::GenericOp root, linalg::GenericOp epilogue, tgl::PlanAttr plan,
                            ArrayRef<LoopRange> ranges, ArrayRef<Value> origin,
                            const llvm::DenseMap<OpOperand *, Value> &aligned)
@@ -66,7 +77,7 @@ RegisterTile::RegisterTile(OpBuilder &builder, linalg::GenericOp root, linalg::G
       ranges(ranges), origin(origin), aligned(aligned), lanes(plan.getVectorLoop() < 0 ? 0 : plan.getLanes()),
       vectors(plan.getVectorLoop() < 0 ? 1 : plan.getVectors()), vectorLoop(plan.getVectorLoop()),
       unrollLoop(plan.getUnrollLoop()), lastLanes(lanes), width(lanes), maskedFrom(vectors),
-      position(root.getNumLoops()) {}
+      blockedLoop(blockedReduction(root, epilogue, plan)), position(root.getNumLoops()) {}
 
 /// A shorter vector saves nothing.
 static constexpr int64_t kLeastLanes = 4;
@@ -82,7 +93,28 @@ Value RegisterTile::loop(Value begin, Value end, int64_t step, Value carried,
   return op.getResult(0);
 }
 
-Value RegisterTile::emit(Value target) { return hasPanels() ? emitBatchLoops(0, target) : emitOuterLoops(0, target); }
+Value RegisterTile::emit(Value target) {
+  if (!blockedLoop)
+    return emitReductionBlock(target);
+  int64_t extent = root.getStaticLoopRanges()[*blockedLoop], size = plan.getBlock()[*blockedLoop];
+  Value last = constant((extent - 1) / size * size);
+  isLastBlock = false;
+  target = loop(constant(0), last, size, target, [&](Value at, Value inner) {
+    blockBegin = at;
+    blockEnd = arith::AddIOp::create(b, loc, at, constant(size));
+    isFirstBlock = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, at, constant(0));
+    return emitReductionBlock(inner);
+  });
+  blockBegin = last;
+  blockEnd = constant(extent);
+  isFirstBlock = {};
+  isLastBlock = true;
+  return emitReductionBlock(target);
+}
+
+Value RegisterTile::emitReductionBlock(Value target) {
+  return hasPanels() ? emitBatchLoops(0, target) : emitOuterLoops(0, target);
+}
 
 bool RegisterTile::isBatch(int64_t loopIndex) {
   if (!hasPanels() || loopIndex == vectorLoop || loopIndex == unrollLoop)
@@ -194,19 +226,14 @@ Value RegisterTile::emitUnrolled(Value target) {
 Value RegisterTile::emitTile(int64_t unroll, Value target) {
   tileUnroll = unroll;
   loaded.clear();
-  SmallVector<Value> accumulators;
-  for (int64_t u = 0; u < unroll; ++u)
-    for (int64_t v = 0; v < vectors; ++v) {
-      selectVector(v);
-      accumulators.push_back(initial(u, v));
-    }
+  SmallVector<Value> accumulators = start(unroll, target);
   emitReduction(ranges.size(), accumulators);
   loaded.clear();
   for (int64_t u = 0; u < unroll; ++u)
     for (int64_t v = 0; v < vectors; ++v) {
       selectVector(v);
       Value result = accumulators[u * vectors + v];
-      if (epilogue) {
+      if (epilogue && isLastBlock) {
         SmallVector<Value> arguments;
         for (OpOperand &operand : epilogue->getOpOperands())
           arguments.push_back(operand.get() == root.getResult(0) ? result : readOperand(epilogue, operand, u, v));
@@ -215,6 +242,38 @@ Value RegisterTile::emitTile(int64_t unroll, Value target) {
       target = write(result, target, u, v);
     }
   return target;
+}
+
+SmallVector<Value> RegisterTile::start(int64_t unroll, Value target) {
+  SmallVector<Value> values;
+  auto addAll = [&](auto make) {
+    loaded.clear();
+    for (int64_t u = 0; u < unroll; ++u)
+      for (int64_t v = 0; v < vectors; ++v) {
+        selectVector(v);
+        values.push_back(make(u, v));
+      }
+    loaded.clear();
+  };
+  auto first = [&](int64_t u, int64_t v) { return initial(u, v); };
+  auto later = [&](int64_t u, int64_t v) { return partial(target, u, v); };
+  if (!blockedLoop)
+    addAll(first);
+  else if (!isFirstBlock)
+    addAll(later);
+  else {
+    auto either = [&](auto make) {
+      return [&, make](OpBuilder &, Location) {
+        values.clear();
+        addAll(make);
+        scf::YieldOp::create(b, loc, values);
+      };
+    };
+    OpBuilder::InsertionGuard guard(b);
+    auto choice = scf::IfOp::create(b, loc, isFirstBlock, either(first), either(later));
+    values.assign(choice.result_begin(), choice.result_end());
+  }
+  return values;
 }
 
 void RegisterTile::emitReduction(unsigned loopIndex, SmallVectorImpl<Value> &accumulators) {
@@ -236,7 +295,9 @@ void RegisterTile::emitReduction(unsigned loopIndex, SmallVectorImpl<Value> &acc
   } else {
     end = constant(extent);
   }
-  auto op = scf::ForOp::create(b, loc, constant(0), end, constant(1), accumulators);
+  bool isBlocked = blockedLoop == loopIndex;
+  auto op = scf::ForOp::create(b, loc, isBlocked ? blockBegin : constant(0), isBlocked ? blockEnd : end, constant(1),
+                               accumulators);
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToEnd(op.getBody());
@@ -369,15 +430,18 @@ Value RegisterTile::readOperand(linalg::GenericOp op, OpOperand &operand, int64_
       if (isVector())
         result = toVector(result);
     } else {
-      Type element = getElementTypeOrSelf(source.getType());
-      Value padding = arith::ConstantOp::create(b, loc, b.getZeroAttr(element));
-      auto identity = AffineMap::getMinorIdentityMap(indices.size(), 1, b.getContext());
-      result =
-          vector::TransferReadOp::create(b, loc, VectorType::get({width}, element), source, indices,
-                                         AffineMapAttr::get(identity), padding, mask(v), b.getBoolArrayAttr({true}));
+      result = readVector(source, indices, mask(v));
     }
   }
   return loaded[{&operand, keyU, keyV}] = result;
+}
+
+Value RegisterTile::readVector(Value source, ValueRange indices, Value mask) {
+  Type element = getElementTypeOrSelf(source.getType());
+  Value padding = arith::ConstantOp::create(b, loc, b.getZeroAttr(element));
+  auto identity = AffineMap::getMinorIdentityMap(indices.size(), 1, b.getContext());
+  return vector::TransferReadOp::create(b, loc, VectorType::get({width}, element), source, indices,
+                                        AffineMapAttr::get(identity), padding, mask, b.getBoolArrayAttr({true}));
 }
 
 Value RegisterTile::readPacked(linalg::UnPackOp unpack, AffineMap map, int64_t u, int64_t v) {
@@ -387,11 +451,7 @@ Value RegisterTile::readPacked(linalg::UnPackOp unpack, AffineMap map, int64_t u
   for (AffineExpr expr : map.getResults().drop_back())
     indices.push_back(apply(expr, u, 0));
   indices.push_back(constant(v * lanes));
-  Type element = getElementTypeOrSelf(packed.getType());
-  Value padding = arith::ConstantOp::create(b, loc, b.getZeroAttr(element));
-  auto identity = AffineMap::getMinorIdentityMap(indices.size(), 1, b.getContext());
-  return vector::TransferReadOp::create(b, loc, VectorType::get({width}, element), packed, indices,
-                                        AffineMapAttr::get(identity), padding, Value(), b.getBoolArrayAttr({true}));
+  return readVector(packed, indices, Value());
 }
 
 SmallVector<Value> RegisterTile::targetIndices(int64_t u, int64_t v) {
@@ -402,6 +462,13 @@ SmallVector<Value> RegisterTile::targetIndices(int64_t u, int64_t v) {
     indices.push_back(origin[axis] ? b.createOrFold<arith::SubIOp>(loc, at, origin[axis]) : at);
   }
   return indices;
+}
+
+Value RegisterTile::partial(Value target, int64_t u, int64_t v) {
+  SmallVector<Value> indices = targetIndices(u, v);
+  if (!isVector())
+    return tensor::ExtractOp::create(b, loc, target, indices);
+  return readVector(target, indices, mask(v));
 }
 
 Value RegisterTile::write(Value value, Value target, int64_t u, int64_t v) {

@@ -4,6 +4,7 @@
 // plan says: `vectors` x `unroll` accumulators live in registers over all reduction loops, the epilogue is applied to
 // them, and the result is written once.
 //
+//   for the blocks of a long reduction, where the plan has them (then: accumulators = what the block before wrote)
 //   for the parallel loops that choose a right operand of their own (batches, groups)
 //    for the blocks of the vector loop           (panels; innermost if there are no reduction loops)
 //     for the other parallel loops
@@ -38,6 +39,12 @@ OperandAccess accessOf(mlir::AffineMap map, int64_t vectorLoop);
 /// Whether every scalar op of the body exists on vectors and every operand is uniform or contiguous along `vectorLoop`.
 bool canVectorize(mlir::linalg::GenericOp op, int64_t vectorLoop);
 
+/// The reduction loop that the plan divides into blocks, each summed for the whole tile before the next: partial sums
+/// wait in the result meanwhile, so that what a block reads stays in the caches. None where the plan has none, or the
+/// result (of `epilogue`, if not null) cannot hold them.
+std::optional<unsigned> blockedReduction(mlir::linalg::GenericOp root, mlir::linalg::GenericOp epilogue,
+                                         tgl::PlanAttr plan);
+
 class RegisterTile {
 public:
   /// `ranges` has one entry per parallel loop of `root` in loop order (iterators: all parallel loops first). `target`
@@ -52,17 +59,21 @@ public:
 
 private:
   using Value = mlir::Value;
+  Value emitReductionBlock(Value target);
   Value emitBatchLoops(unsigned loop, Value target);
   Value emitVectorLoop(Value target);
   Value emitOuterLoops(unsigned loop, Value target);
   Value emitUnrolled(Value target);
   Value emitTile(int64_t unroll, Value target);
+  llvm::SmallVector<Value> start(int64_t unroll, Value target);
   void emitReduction(unsigned loop, llvm::SmallVectorImpl<Value> &accumulators);
   void emitBody(llvm::SmallVectorImpl<Value> &accumulators);
   Value evaluate(mlir::linalg::GenericOp op, llvm::ArrayRef<Value> arguments, int64_t u, int64_t v);
   Value cloneOnVectors(mlir::Operation &op, mlir::IRMapping &mapping);
   Value initial(int64_t u, int64_t v);
+  Value partial(Value target, int64_t u, int64_t v);
   Value readOperand(mlir::linalg::GenericOp op, mlir::OpOperand &operand, int64_t u, int64_t v);
+  Value readVector(Value source, mlir::ValueRange indices, Value mask);
   Value readPacked(mlir::linalg::UnPackOp unpack, mlir::AffineMap map, int64_t u, int64_t v);
   Value write(Value vector, Value target, int64_t u, int64_t v);
   llvm::SmallVector<Value> targetIndices(int64_t u, int64_t v);
@@ -92,6 +103,10 @@ private:
   int64_t width;      // lanes of the vector at hand
   int64_t maskedFrom; // the first vector of a tile that may reach beyond the loop
   int64_t tileUnroll = 1;
+  std::optional<unsigned> blockedLoop;
+  Value blockBegin, blockEnd; // of `blockedLoop`
+  Value isFirstBlock;         // null: it is not the first
+  bool isLastBlock = true;
   llvm::SmallVector<Value> position; // of every loop, where known
   llvm::DenseMap<std::tuple<void *, int64_t, int64_t>, Value> loaded;
 };

@@ -112,6 +112,8 @@ struct TileUnits : impl::TileUnitsBase<TileUnits> {
     Value destination = destinationOf(b, last);
     auto forall = scf::ForallOp::create(b, loc, blocks, ValueRange{destination}, std::nullopt);
     setWork(forall, workOf(root, epilogue));
+    if (Attribute measured = root->getAttr(tgl::kMeasured))
+      forall->setAttr(tgl::kMeasured, measured);
     if (auto remark = remark::missed(loc, remark::RemarkOpts::name("unit").category(kFuseRemarks)))
       remark << StringRef(whyItEnds(last));
     b.setInsertionPoint(forall.getTerminator());
@@ -139,7 +141,8 @@ struct TileUnits : impl::TileUnitsBase<TileUnits> {
     // Elements at the same place in operand and result have the same indices: the buffer stage sees that the result may
     // take the operand's memory.
     llvm::DenseMap<OpOperand *, Value> aligned;
-    if (last.getNumReductionLoops() == 0)
+    // Not where partial sums are written before the operand is read.
+    if (last.getNumReductionLoops() == 0 && !blockedReduction(root, epilogue, plan))
       for (OpOperand *operand : last.getDpsInputOperands())
         if (operand->get() != root.getResult(0) && isa<RankedTensorType>(operand->get().getType()) &&
             last.getMatchingIndexingMap(operand) == map)

@@ -35,7 +35,8 @@ def Tgl_PlanAttr : Tgl_Attr<"Plan", "plan"> {
   let description = [{
     `vectorLoop` is the loop whose iterations become vector lanes (-1: none, scalar code); `vectors` of `lanes` lanes each are
     live at a time; `unrollLoop` (-1: none) is the parallel loop of which `unroll` iterations are held in registers;
-    `block` gives per parallel loop the extent of one scf.forall iteration (0: whole extent).
+    `block` gives per parallel loop the extent of one scf.forall iteration (0: whole extent), then for one of the reduction loops
+    the extent of a block that is summed for the whole tile before the next, with partial sums in the result; missing entries are 0.
 
     Example: `#tgl.plan<vectorLoop = 1, lanes = 8, vectors = 2, unrollLoop = 0, unroll = 6, block = [48, 0]>`
   }];

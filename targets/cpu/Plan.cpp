@@ -16,6 +16,11 @@ namespace tegula::cpu {
 /// Work below this many scalar operations is not worth a second thread (a fork-join costs a few microseconds).
 static constexpr double kSerialWork = 60e3;
 
+/// Of the right side in one block of a long reduction: the best of 16 to 256 KiB on Zen 4.
+static constexpr int64_t kReductionBlockBytes = 64 * 1024;
+/// Fewer tiles of rows gain nothing from a panel that is near.
+static constexpr int64_t kLeastTiles = 8;
+
 /// Extents of all loops; a dynamic one counts as 64.
 static SmallVector<int64_t> extentsOf(linalg::GenericOp op) {
   SmallVector<int64_t> extents = op.getStaticLoopRanges();
@@ -62,15 +67,26 @@ static int64_t divisorUpTo(int64_t extent, int64_t limit) {
 }
 
 namespace {
+/// What a plan may do otherwise than the policy; 0 leaves it the choice.
+struct Variation {
+  int64_t vectors = 0, unroll = 0;
+  double cacheShare = 0.5; ///< of the second-level cache, for the left side of a product
+};
+
 class Policy {
 public:
-  Policy(linalg::GenericOp root, tgl::TargetAttr target)
-      : root(root), target(target), extents(extentsOf(root)),
+  Policy(linalg::GenericOp root, tgl::TargetAttr target, Variation variation = {})
+      : variation(variation), root(root), target(target), extents(extentsOf(root)),
         isStatic(!ShapedType::isDynamicShape(root.getStaticLoopRanges())), parallel(root.getNumParallelLoops()),
         block(parallel, 0) {}
 
   tgl::PlanAttr plan() {
     chooseRegisters();
+    if (vectorLoop >= 0 && variation.vectors)
+      vectors = variation.vectors;
+    if (unrollLoop >= 0 && variation.unroll)
+      unroll = std::min(extents[unrollLoop], variation.unroll);
+    chooseReductionBlock();
     chooseBlocks();
     return tgl::PlanAttr::get(root.getContext(), vectorLoop, lanes, vectors, unrollLoop, unroll, block);
   }
@@ -126,6 +142,38 @@ private:
     return next >= 0 && extents[next] > 1 ? next : -1;
   }
 
+  /// Blocks of a long reduction, where its panel does not stay in the second-level cache: that of one block is read
+  /// from memory by the first row tile only.
+  void chooseReductionBlock() {
+    if (unrollLoop < 0 || root.getNumReductionLoops() == 0)
+      return;
+    AffineMap panel;
+    for (OpOperand *operand : root.getDpsInputOperands())
+      if (AffineMap map = root.getMatchingIndexingMap(operand);
+          accessOf(map, vectorLoop) == OperandAccess::Contiguous && !map.isFunctionOfDim(unrollLoop))
+        panel = map;
+    if (!panel)
+      return;
+    int64_t tiles = (extents[unrollLoop] + unroll - 1) / unroll, bytes = 4 * lanes * vectors;
+    for (unsigned loop = 0; loop < parallel; ++loop)
+      if ((int64_t)loop != unrollLoop && !panel.isFunctionOfDim(loop))
+        tiles *= extents[loop];
+    unsigned outermost = parallel;
+    while (outermost + 1 < extents.size() && extents[outermost] == 1)
+      ++outermost;
+    for (unsigned loop = outermost + 1; loop < extents.size(); ++loop)
+      bytes *= extents[loop];
+    bool isLong = extents[outermost] * bytes > target.getCacheKiB() * 512;
+    if (!isLong || tiles < kLeastTiles || ShapedType::isDynamic(root.getStaticLoopRanges()[outermost]))
+      return;
+    int64_t blocks = (extents[outermost] * bytes + kReductionBlockBytes - 1) / kReductionBlockBytes;
+    int64_t size = (extents[outermost] + blocks - 1) / blocks;
+    if (size >= extents[outermost])
+      return;
+    block.resize(outermost + 1);
+    block[outermost] = size;
+  }
+
   void chooseBlocks() {
     double work = scalarOps(root);
     for (int64_t extent : extents)
@@ -150,8 +198,12 @@ private:
     while (outer + 1 < parallel && extents[outer] == 1)
       ++outer;
     if (reduces) {
-      double bytes = leftBytes(root, vectorLoop, extents, ~0u);
-      double parts = bytes / (target.getCacheKiB() * 512.0);
+      SmallVector<int64_t> ofBlock(extents);
+      for (unsigned loop = parallel; loop < block.size(); ++loop)
+        if (block[loop])
+          ofBlock[loop] = block[loop];
+      double bytes = leftBytes(root, vectorLoop, ofBlock, ~0u);
+      double parts = bytes / (target.getCacheKiB() * 1024.0 * variation.cacheShare);
       if (parts > 1 && (int64_t)outer == unrollLoop)
         splitTiles(outer, unroll, (int64_t)(parts + 0.999), blocks);
       else if (parts > 1 && (int64_t)outer != vectorLoop)
@@ -190,6 +242,7 @@ private:
     blocks *= (extents[loop] + size - 1) / size;
   }
 
+  Variation variation;
   linalg::GenericOp root;
   tgl::TargetAttr target;
   SmallVector<int64_t> extents;
@@ -202,6 +255,32 @@ private:
 
 tgl::PlanAttr planUnit(linalg::GenericOp root, linalg::GenericOp, tgl::TargetAttr target) {
   return Policy(root, target).plan();
+}
+
+SmallVector<tgl::PlanAttr> candidatesOf(linalg::GenericOp root, tgl::TargetAttr target) {
+  SmallVector<tgl::PlanAttr> plans;
+  auto add = [&](Variation variation) { plans.push_back(Policy(root, target, variation).plan()); };
+  tgl::PlanAttr usual = Policy(root, target).plan();
+  if (usual.getVectorLoop() < 0)
+    return plans;
+  int64_t unrollLoop = usual.getUnrollLoop();
+  if (unrollLoop < 0) {
+    for (int64_t vectors : {1, 2, 4, 8})
+      add({vectors});
+    return plans;
+  }
+  // The accumulators, a vector of each column and one element of the left side share the registers: as many rows as
+  // fit, fewer that divide the rows, and three quarters of the registers.
+  int64_t rows = extentsOf(root)[unrollLoop];
+  for (int64_t vectors : {2, 3, 4, 1}) {
+    int64_t most = std::max<int64_t>((target.getRegisters() - vectors - 1) / vectors, 1);
+    add({vectors, most});
+    add({vectors, divisorUpTo(rows, most)});
+    add({vectors, std::max<int64_t>(target.getRegisters() * 3 / 4 / vectors, 1)});
+  }
+  for (double share : {0.25, 1.0, 1e9})
+    add({0, 0, share});
+  return plans;
 }
 
 } // namespace tegula::cpu

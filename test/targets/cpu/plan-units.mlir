@@ -18,4 +18,31 @@ module attributes {tgl.target = #tgl.target<name = "cpu", triple = "x86_64-linux
     } -> tensor<197x192xf32>
     return %0 : tensor<197x192xf32>
   }
+
+  // The panel of all 5120 rows does not stay in the cache: five blocks. Fewer rows would gain nothing.
+  // CHECK-LABEL: @long
+  // CHECK: block = [{{[0-9]+}}, {{[0-9]+}}, 1024]
+  func.func @long(%a: tensor<197x5120xf32>, %b: tensor<5120x192xf32>, %c: tensor<197x192xf32>) -> tensor<197x192xf32> {
+    %0 = linalg.generic {indexing_maps = [#a, #b, #c], iterator_types = ["parallel", "parallel", "reduction"]}
+        ins(%a, %b : tensor<197x5120xf32>, tensor<5120x192xf32>) outs(%c : tensor<197x192xf32>) {
+      ^bb0(%x: f32, %y: f32, %z: f32):
+        %p = arith.mulf %x, %y : f32
+        %s = arith.addf %z, %p : f32
+        linalg.yield %s : f32
+    } -> tensor<197x192xf32>
+    return %0 : tensor<197x192xf32>
+  }
+
+  // CHECK-LABEL: @few_rows
+  // CHECK: block = [{{[0-9]+}}, {{[0-9]+}}]>
+  func.func @few_rows(%a: tensor<24x5120xf32>, %b: tensor<5120x192xf32>, %c: tensor<24x192xf32>) -> tensor<24x192xf32> {
+    %0 = linalg.generic {indexing_maps = [#a, #b, #c], iterator_types = ["parallel", "parallel", "reduction"]}
+        ins(%a, %b : tensor<24x5120xf32>, tensor<5120x192xf32>) outs(%c : tensor<24x192xf32>) {
+      ^bb0(%x: f32, %y: f32, %z: f32):
+        %p = arith.mulf %x, %y : f32
+        %s = arith.addf %z, %p : f32
+        linalg.yield %s : f32
+    } -> tensor<24x192xf32>
+    return %0 : tensor<24x192xf32>
+  }
 }
