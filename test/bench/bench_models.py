@@ -1,12 +1,15 @@
 """Latency of whole models against other engines, interleaved on one machine; prints the table of README.md.
 
-  bench_models.py --out DIR [--only REGEX] [--threads 1,2] [--peers ort,openvino] [--rounds N] [--json FILE]
+  bench_models.py --out DIR [--only REGEX] [--threads 1,2] [--peers ort,openvino,iree] [--rounds N] [--tune SECONDS]
+                  [--json FILE]
 
 The models are the public ones that may lie beside the source (../shared/models), without quantised ones, those of the
-demo, and one of test/models/networks.py of each kind. Each is compiled with -mcpu=native -O3 for the shapes of its inputs;
+demo, some of them at batch 8, two products, and one of test/models/networks.py of each kind. With --tune there is a column
+of artifacts tuned for that long on one thread. Each is compiled with -mcpu=native -O3 for the shapes of its inputs;
 files of earlier runs in DIR are reused unless the compiler is newer. For each model and number of threads there is a
 process in which the engines take turns (A B C A B C ...): a turn is a pause, an untimed run, then runs for 30 ms at least,
-whose mean counts. The figure is the median over the rounds. Outputs are compared with ONNX Runtime's.
+whose mean counts. The figure is the median over the rounds, over those in which nobody took the processor away where
+these are three at least. Outputs are compared with ONNX Runtime's.
 """
 
 import argparse
@@ -15,6 +18,7 @@ import multiprocessing
 import os
 import platform
 import re
+import resource
 import sys
 import time
 
@@ -31,7 +35,10 @@ import real_models  # noqa: E402
 import shared_models  # noqa: E402
 
 TURN_SECONDS = 0.03
+FEW_INTERRUPTIONS = 2
 PAUSE_SECONDS = 0.02  # threads of the engine before go to sleep meanwhile
+BATCH, BATCHED = 8, ("resnet18", "mobilenetv2", "unet_256")
+PRODUCTS = ((1024, 1024, 1024), (128, 4096, 4096))  # rows, sum, columns
 OWN = ("resnet", "mobilenet", "encoder", "lstm", "gru", "unet")
 
 
@@ -67,6 +74,33 @@ def public(args):
         yield entry["name"], write, lambda stripped=stripped: materialize.make_inputs(materialize.load(stripped))
 
 
+def batched(args):
+    for name, write, draw in public(args):
+        if name in BATCHED:
+            def write_batch(path, write=write):
+                write(path)
+                model = onnx.load(path)
+                for value in (*model.graph.input, *model.graph.output):
+                    value.type.tensor_type.shape.dim[0].dim_value = BATCH
+                del model.graph.value_info[:]
+                onnx.save(model, path)
+            yield f"{name}_batch{BATCH}", write_batch, lambda draw=draw: {
+                key: np.concatenate([value] * BATCH) for key, value in draw().items()}
+
+
+def products(args):
+    for rows, extent, columns in PRODUCTS:
+        def write(path, rows=rows, extent=extent, columns=columns):
+            weight = np.random.default_rng(0).standard_normal((extent, columns)).astype(np.float32)
+            values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+                      for name, shape in (("x", (rows, extent)), ("y", (rows, columns)))]
+            graph = onnx.helper.make_graph([onnx.helper.make_node("MatMul", ["x", "w"], ["y"])], "product", values[:1],
+                                           values[1:], [onnx.numpy_helper.from_array(weight, "w")])
+            onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), path)
+        yield f"product_{rows}x{extent}x{columns}", write, lambda rows=rows, extent=extent: {
+            "x": np.random.default_rng(1).standard_normal((rows, extent)).astype(np.float32)}
+
+
 def prepare(args, name, write, draw):
     """Model, artifact and inputs as files in args.out; seconds to compile, if it was compiled now."""
     import tegula
@@ -78,22 +112,39 @@ def prepare(args, name, write, draw):
         np.savez(base + ".npz", **draw())
     begin = time.perf_counter()
     compiler = os.path.getmtime(driver.find_tool("tegulac"))
+    with np.load(base + ".npz") as arrays:
+        options = {"cpu": "native", "opt": 3, "shapes": {key: arrays[key].shape for key in arrays.files}}
+    seconds = None
     if not os.path.exists(base + ".so") or os.path.getmtime(base + ".so") < compiler:
-        with np.load(base + ".npz") as arrays:
-            shapes = {key: arrays[key].shape for key in arrays.files}
-        tegula.compile(base + ".onnx", base + ".so", cpu="native", opt=3, shapes=shapes, timeout=600)
-        return time.perf_counter() - begin
-    return None
+        tegula.compile(base + ".onnx", base + ".so", timeout=600, **options)
+        seconds = time.perf_counter() - begin
+    if args.tune:
+        tegula.compile(base + ".onnx", base + ".tuned.so", threads=1, tune=args.tune, timeout=600 + 2 * args.tune, **options)
+    return seconds
+
+
+def interruptions():
+    """How often this process lost a processor, and what the host machine took of them."""
+    with open("/proc/stat", encoding="utf-8") as file:
+        stolen = int(file.readline().split()[8])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw + stolen
 
 
 def turn(engine):
+    """Seconds a run, and whether the turn was disturbed."""
     time.sleep(PAUSE_SECONDS)
     engine()
+    before = interruptions()
     begin, runs = time.perf_counter(), 0
     while runs == 0 or time.perf_counter() - begin < TURN_SECONDS:
         engine()
         runs += 1
-    return (time.perf_counter() - begin) / runs
+    return (time.perf_counter() - begin) / runs, interruptions() - before > FEW_INTERRUPTIONS
+
+
+def median(turns):
+    calm = [seconds for seconds, is_disturbed in turns if not is_disturbed]
+    return float(np.median(calm if len(calm) >= 3 else [seconds for seconds, _ in turns]))
 
 
 def race(args, name, threads, channel):
@@ -102,6 +153,8 @@ def race(args, name, threads, channel):
     with np.load(base + ".npz") as arrays:
         inputs = {key: np.ascontiguousarray(arrays[key]) for key in arrays.files}
     engines = {"tegula": peers.Tegula(base + ".so", threads, inputs)}
+    if args.tune:
+        engines["tuned"] = peers.Tegula(base + ".tuned.so", threads, inputs)
     for peer in args.peers:
         try:
             engine = peers.PEERS[peer](base + ".onnx", threads, inputs)
@@ -113,7 +166,7 @@ def race(args, name, threads, channel):
     for _ in range(args.rounds):
         for engine, call in engines.items():
             times[engine].append(turn(call))
-    result = {engine: float(np.median(values)) * 1e3 for engine, values in times.items()}
+    result = {engine: median(turns) * 1e3 for engine, turns in times.items()}
     if "ort" in engines:
         result["error"] = max(compare.relative_error(got, want)
                               for got, want in zip(engines["tegula"].outputs(), engines["ort"].outputs()))
@@ -143,9 +196,9 @@ def cpu_name():
     return names[0] if names else platform.machine()
 
 
-def table(rows, threads, peer_names):
+def table(rows, threads, peer_names, engine_names):
     """Markdown; ratios are the best peer's time over ours. % of peak at one thread only."""
-    lines = ["| model | " + " | ".join(f"{n}t: tegula ms | " + " | ".join(f"{peer} ms" for peer in peer_names) + " | speed"
+    lines = ["| model | " + " | ".join(f"{n}t: " + " | ".join(f"{engine} ms" for engine in engine_names) + " | speed"
                                        for n in threads) + " | % of peak |"]
     lines.append("|---" * (lines[0].count("|") - 1) + "|")
     ratios = {n: [] for n in threads}
@@ -154,7 +207,7 @@ def table(rows, threads, peer_names):
         for n in threads:
             found = results.get(n) or {}
             best = min((found[peer] for peer in peer_names if peer in found), default=None)
-            cells += [f"{found[engine]:.3g}" if engine in found else "-" for engine in ("tegula", *peer_names)]
+            cells += [f"{found[engine]:.3g}" if engine in found else "-" for engine in engine_names]
             cells.append(f"{best / found['tegula']:.2f}" if best else "-")
             if best:
                 ratios[n].append(best / found["tegula"])
@@ -164,7 +217,7 @@ def table(rows, threads, peer_names):
     cells = ["geomean"]
     for n in threads:
         mean = f"{np.exp(np.mean(np.log(ratios[n]))):.2f}" if ratios[n] else "-"
-        cells += [""] * (1 + len(peer_names)) + [mean]
+        cells += [""] * len(engine_names) + [mean]
     return "\n".join([*lines, "| " + " | ".join(cells) + " | |"])
 
 
@@ -175,27 +228,32 @@ def main():
     parser.add_argument("--threads", type=lambda text: [int(n) for n in text.split(",")], default=[1, 2])
     parser.add_argument("--peers", type=lambda text: text.split(","), default=list(peers.PEERS))
     parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--tune", type=float, default=0)
     parser.add_argument("--shared", default=os.path.join(ROOT, "..", "shared"))
     parser.add_argument("--json")
     args = parser.parse_args()
     args.out = os.path.abspath(args.out)
     os.makedirs(args.out, exist_ok=True)
     rows = []
-    for source in (public, real, own):
+    engine_names = ("tegula", *(["tuned"] if args.tune else []), *args.peers)
+    for source in (public, real, batched, products, own):
         for name, write, draw in source(args):
             if not re.search(args.only, name):
                 continue
             compiled = prepare(args, name, write, draw)
             results = {n: isolated(args, name, n) for n in args.threads}
             rows.append((name, results))
-            parts = [f"{n}t " + " ".join(f"{key} {found[key]:.3g}" for key in ("tegula", *args.peers) if key in found)
+            parts = [f"{n}t " + " ".join(f"{key} {found[key]:.3g}" for key in engine_names if key in found)
                      for n, found in results.items() if found]
             error = max((found.get("error", 0) for found in results.values() if found), default=float("nan"))
             print(f"{name:24} {'  '.join(parts)}  error {error:.0e}"
                   + (f"  compiled in {compiled:.1f} s" if compiled else ""), file=sys.stderr, flush=True)
     isa = next((results[1]["isa"] for _, results in rows if results.get(1)), "")
     print(f"{cpu_name()}, {os.cpu_count()} CPUs, {isa}, {time.strftime('%Y-%m-%d')}\n")
-    print(table(rows, args.threads, args.peers))
+    print(table(rows, args.threads, args.peers, engine_names))
+    if args.tune:
+        ratios = [found["tegula"] / found["tuned"] for _, results in rows for found in results.values() if found]
+        print(f"\nUntuned over tuned: {np.exp(np.mean(np.log(ratios))):.3f} (geomean)")
     if args.json:
         with open(args.json, "w", encoding="utf-8") as file:
             json.dump({"cpu": cpu_name(), "isa": isa, "models": dict(rows)}, file, indent=1)

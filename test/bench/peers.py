@@ -7,6 +7,7 @@ order of the model. One that is not installed raises ImportError when it is open
 import json
 import os
 import subprocess
+import sys
 
 
 class Tegula:
@@ -73,7 +74,69 @@ class OpenVino:
         return [self.request.get_output_tensor(i).data.copy() for i in range(self.count)]
 
 
-PEERS = {"ort": OnnxRuntime, "openvino": OpenVino}
+class Iree:
+    """Compiled once, beside the model, for the shapes of the inputs; its tools are programs beside the interpreter."""
+
+    FLAGS = ("--iree-input-type=onnx", "--iree-hal-target-device=local", "--iree-hal-local-target-device-backends=llvm-cpu",
+             "--iree-llvmcpu-target-cpu=host", "--iree-opt-level=O3", "--iree-opt-data-tiling",
+             "--iree-llvmcpu-stack-allocation-limit=262144")  # the default is too small for LayerNormalization at O3
+    COMPILE_SECONDS = 120
+
+    def __init__(self, path, threads, inputs):
+        import iree.runtime as runtime
+
+        if threads > 1:
+            runtime.flags.parse_flags(f"--task_topology_group_count={threads}")
+        config = runtime.Config("local-sync" if threads == 1 else "local-task")
+        context = runtime.SystemContext(config=config)
+        module = runtime.VmModule.mmap(context.instance, self.compiled(path, inputs))
+        context.add_vm_module(module)
+        name = next(n for n in module.function_names if not n.startswith("__") and not n.endswith("$async"))
+        self.function = context.modules[module.name][name]
+        self.values = [runtime.asdevicearray(config.device, array) for array in inputs.values()]
+        self.results = None
+
+    @classmethod
+    def compiled(cls, path, inputs):
+        import onnx
+
+        base = os.path.splitext(path)[0]
+        output, static, text = base + ".vmfb", base + ".static.onnx", base + ".iree.mlir"
+        if os.path.exists(output):
+            return output
+        if os.path.exists(text):
+            raise RuntimeError("not compiled before")
+        model = onnx.load(path)
+        weights = {tensor.name for tensor in model.graph.initializer}
+        order = [value.name for value in model.graph.input if value.name not in weights]
+        if order != list(inputs):
+            raise RuntimeError(f"inputs in another order: {order}")
+        for value in model.graph.input:
+            if value.name in inputs:
+                shape = value.type.tensor_type.shape
+                for dim, extent in zip(shape.dim, inputs[value.name].shape):
+                    dim.dim_value = extent
+        del model.graph.value_info[:]
+        onnx.save(onnx.shape_inference.infer_shapes(model, data_prop=True), static)
+        tool = os.path.join(os.path.dirname(sys.executable), "iree-")
+        opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+        for command in ([tool + "import-onnx", static, "-o", text, *(["--opset-version", "17"] if opset < 17 else [])],
+                        [tool + "compile", text, *cls.FLAGS, "-o", output]):
+            done = subprocess.run(command, capture_output=True, text=True, timeout=cls.COMPILE_SECONDS)
+            if done.returncode:
+                raise RuntimeError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "failed")
+        os.remove(static)
+        return output
+
+    def __call__(self):
+        self.results = self.function(*self.values)
+
+    def outputs(self):
+        results = self.results if isinstance(self.results, (list, tuple)) else [self.results]
+        return [result.to_host() for result in results]
+
+
+PEERS = {"ort": OnnxRuntime, "openvino": OpenVino, "iree": Iree}
 
 
 def profile(artifact, inputs, folder):
