@@ -2,7 +2,9 @@
 
 #include "tegula/compiler/Passes.h"
 #include "tegula/compiler/Pipeline.h"
+#include "tegula/compiler/Plans.h"
 #include "tegula/compiler/Report.h"
+#include "tegula/compiler/Tune.h"
 #include "tegula/compiler/Weights.h"
 #include "tegula/compiler/emit/Header.h"
 #include "tegula/compiler/emit/ModuleText.h"
@@ -149,8 +151,9 @@ static void saveText(ModuleOp module, StringRef stage, const CompileOptions &opt
 
 static constexpr StringRef kReproducer = "tegula-crash.mlir";
 
-/// Runs one stage; with --save-temps its text is kept.
-static int runStage(Stage stage, const Target &target, const CompileOptions &options, ModuleOp module) {
+/// Runs one stage; with --save-temps its text is kept. The weights of `kept`, another module, stay.
+static int runStage(Stage stage, const Target &target, const CompileOptions &options, ModuleOp module,
+                    ModuleOp kept = {}) {
   PassManager pm(module.getContext());
   StringRef word = infoOf(stage).word;
   int number = static_cast<int>(stage) + 1;
@@ -169,7 +172,7 @@ static int runStage(Stage stage, const Target &target, const CompileOptions &opt
   }
   if (failed(pm.run(module)))
     return kInternalError;
-  releaseUnusedWeights(module);
+  releaseUnusedWeights(kept ? ArrayRef<ModuleOp>{module, kept} : ArrayRef<ModuleOp>(module));
   if (!options.saveTemps.empty())
     saveText(module, word, options);
   if (options.onProgress)
@@ -177,11 +180,35 @@ static int runStage(Stage stage, const Target &target, const CompileOptions &opt
   return kOk;
 }
 
+/// Measures plans with the graph that `module` holds, and leaves the best of them on it and in the file of plans.
+static int tune(const Target &target, const CompileOptions &options, ModuleOp module) {
+  auto build = [&](ModuleOp copy, const CompileOptions &how) -> int {
+    for (Stage stage : {Stage::Tile, Stage::Buffer, Stage::Emit})
+      if (int code = runStage(stage, target, how, copy, module))
+        return code;
+    std::string why;
+    int code = target.emit(copy, how, why);
+    return code ? fail(*copy.getContext(), code, why) : (int)kOk;
+  };
+  auto tell = [&](std::string detail, bool isDone) {
+    reportProgress(options, static_cast<int>(Stage::Tile) + 1, "tuning", std::move(detail), isDone);
+  };
+  std::string why;
+  int code = tunePlans(module, options, build, tell, why);
+  if (code == kOk &&
+      !writePlans(options.tuneDb, tgl::targetOf(module), module->getAttrOfType<DictionaryAttr>(tgl::kPlans), why))
+    code = kIoError;
+  return code && !why.empty() ? fail(*module.getContext(), code, why) : code;
+}
+
 /// Runs the stages between `first` and `last` (both may be absent); `report`, if any, looks at what they leave.
 static int runStages(std::optional<Stage> first, std::optional<Stage> last, const Target &target,
                      const CompileOptions &options, ModuleOp module, Report *report) {
   for (const StageInfo &info : stages()) {
     bool isDone = first && info.stage <= *first;
+    if (info.stage == Stage::Tile && !isDone && options.tuneSeconds > 0)
+      if (int code = tune(target, options, module))
+        return code;
     // Not before: folding constants makes units too, which nobody will see.
     if (report && info.stage == Stage::Tile)
       report->listen(*module.getContext());
@@ -227,6 +254,12 @@ int compile(const CompileOptions &options, MLIRContext &context) {
   else if (isChosen && (*module)->getAttr(tgl::kTarget) != *attr)
     return fail(context, kUsageError,
                 "the text was made for another target, which --target, -mcpu and -mattr do not change");
+  if (!options.tuneDb.empty()) {
+    FailureOr<DictionaryAttr> plans = readPlans(options.tuneDb, tgl::targetOf(*module), options.tuneSeconds > 0, why);
+    if (failed(plans))
+      return fail(context, kIoError, "[T0003] " + why);
+    (*module)->setAttr(tgl::kPlans, *plans);
+  }
   Report report;
   if (isReport(options) && first)
     return fail(context, kUsageError, "a report begins with the model: --start-after does not go with it");

@@ -9,8 +9,7 @@ using namespace mlir;
 
 namespace tegula {
 
-/// The target that `tgl.target` names; null when there is none.
-static const Target *targetOf(ArrayRef<std::unique_ptr<Target>> targets, tgl::TargetAttr attr) {
+const Target *targetOf(ArrayRef<std::unique_ptr<Target>> targets, tgl::TargetAttr attr) {
   for (const std::unique_ptr<Target> &target : targets)
     if (attr && target->name() == attr.getName())
       return target.get();
@@ -48,22 +47,6 @@ struct VerifyStage : PassWrapper<VerifyStage, OperationPass<ModuleOp>> {
 
   Option<std::string> stage{*this, "stage", llvm::cl::desc("The stage's word"), llvm::cl::init("import")};
 };
-
-struct PlanUnits : PassWrapper<PlanUnits, OperationPass<>> {
-  StringRef getArgument() const override { return "tegula-plan-units"; }
-  StringRef getDescription() const override { return "Write the target's plan on every unit"; }
-  void runOnOperation() override {
-    tgl::TargetAttr attr = tgl::targetOf(getOperation());
-    std::vector<std::unique_ptr<Target>> targets = createTargets();
-    const Target *target = targetOf(targets, attr);
-    if (!target)
-      return;
-    getOperation()->walk([&](linalg::GenericOp op) {
-      if (!op->hasAttr(tgl::kPlan) && op.getNumResults() == 1)
-        op->setAttr(tgl::kPlan, target->plan(op, {}, attr));
-    });
-  }
-};
 } // namespace
 
 std::unique_ptr<Pass> createVerifyStage(Stage stage) {
@@ -71,11 +54,10 @@ std::unique_ptr<Pass> createVerifyStage(Stage stage) {
   pass->stage = infoOf(stage).word.str();
   return pass;
 }
-std::unique_ptr<Pass> createPlanUnits() { return std::make_unique<PlanUnits>(); }
 
 void registerStagePasses() {
   PassRegistration<VerifyStage>();
-  PassRegistration<PlanUnits>();
+  registerPass(createPlanUnits);
 }
 
 } // namespace tegula

@@ -10,12 +10,13 @@ using namespace mlir;
 
 namespace tegula {
 
-void releaseUnusedWeights(ModuleOp module) {
+void releaseUnusedWeights(ArrayRef<ModuleOp> modules) {
   llvm::StringSet<> used;
   AttrTypeWalker walker;
   walker.addWalk([&](DenseResourceElementsAttr value) { used.insert(value.getRawHandle().getKey()); });
-  module.walk([&](Operation *op) { walker.walk(op->getAttrDictionary()); });
-  auto &manager = DenseResourceElementsHandle::getManagerInterface(module.getContext()).getBlobManager();
+  for (ModuleOp module : modules)
+    module->walk([&](Operation *op) { walker.walk(op->getAttrDictionary()); });
+  auto &manager = DenseResourceElementsHandle::getManagerInterface(modules.front()->getContext()).getBlobManager();
   SmallVector<std::string> unused;
   manager.getBlobMap([&](const llvm::StringMap<DialectResourceBlobManager::BlobEntry> &blobs) {
     for (const auto &entry : blobs)

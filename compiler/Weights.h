@@ -6,9 +6,9 @@
 
 namespace tegula {
 
-/// Frees the bytes of all dense resources of the module's context that no op of `module` refers to: weights that were
+/// Frees the bytes of all dense resources of the module's context that no op of `modules` refers to: weights that were
 /// packed, transposed or folded into others. Not to be called while another module of the context is in use.
-void releaseUnusedWeights(mlir::ModuleOp module);
+void releaseUnusedWeights(llvm::ArrayRef<mlir::ModuleOp> modules);
 
 } // namespace tegula
 

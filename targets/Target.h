@@ -35,6 +35,13 @@ public:
   virtual tgl::PlanAttr plan(mlir::linalg::GenericOp root, mlir::linalg::GenericOp epilogue,
                              tgl::TargetAttr target) const = 0;
 
+  /// Other plans of the unit that are worth measuring, the likeliest first. Plans that are equal to an earlier one are
+  /// passed over.
+  virtual llvm::SmallVector<tgl::PlanAttr> candidates(mlir::linalg::GenericOp /*root*/,
+                                                      tgl::TargetAttr /*target*/) const {
+    return {};
+  }
+
   /// Registers the target's passes by name, for tegula-opt.
   virtual void registerPasses() const = 0;
 

@@ -21,6 +21,17 @@ constexpr llvm::StringLiteral kInputTypes = "tgl.input_types";   // nn types of 
 constexpr llvm::StringLiteral kOutputTypes = "tgl.output_types"; // nn types of the outputs
 constexpr llvm::StringLiteral kSource = "tgl.source";            // what the model's file says of itself
 
+/// Plans that were measured, on the module: kernel (Plans.h) = plan. They go before the target's own.
+constexpr llvm::StringLiteral kPlans = "tgl.plans";
+
+/// While plans are measured. On the module: each unit takes the plan of this number, or with -1 the best so far. On a
+/// unit that does: {kernel, plan}; on one that holds units, an array of theirs.
+constexpr llvm::StringLiteral kCandidate = "tgl.candidate";
+constexpr llvm::StringLiteral kMeasured = "tgl.measured";
+
+/// On the module, written by a target: {node, op, flops, bytes, measured} of each unit, in the order of a profile.
+constexpr llvm::StringLiteral kUnits = "tgl.units";
+
 /// Attribute names on the op that stands for a unit: its work in one run, 0 if unknown.
 constexpr llvm::StringLiteral kFlops = "tgl.flops";
 constexpr llvm::StringLiteral kBytes = "tgl.bytes";

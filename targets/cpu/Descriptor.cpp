@@ -81,7 +81,7 @@ llvm::Constant *DescriptorBuilder::tensorInfos(ArrayAttr names, ArrayAttr types)
 }
 
 llvm::Constant *DescriptorBuilder::unitInfos(uint32_t &count) {
-  auto units = source->getAttrOfType<ArrayAttr>(kUnits);
+  auto units = source->getAttrOfType<ArrayAttr>(tgl::kUnits);
   SmallVector<llvm::Constant *> infos;
   for (Attribute attr : units ? units.getValue() : ArrayRef<Attribute>()) {
     auto unit = cast<DictionaryAttr>(attr);

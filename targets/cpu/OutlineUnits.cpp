@@ -52,11 +52,16 @@ struct OutlineUnits : impl::OutlineUnitsBase<OutlineUnits> {
     for (scf::ForallOp forall : foralls) {
       SmallVector<scf::ForallOp> inner;
       forall.getBody()->walk([&](scf::ForallOp op) { inner.push_back(op); }); // innermost first
+      SmallVector<Attribute> measured;
       for (scf::ForallOp op : inner)
-        outline(module, op);
-      addUnit(outline(module, forall));
+        if (Attribute of = outline(module, op)->getAttr(tgl::kMeasured))
+          measured.push_back(of);
+      func::CallOp call = outline(module, forall);
+      if (!measured.empty())
+        call->setAttr(tgl::kMeasured, ArrayAttr::get(&getContext(), measured));
+      addUnit(call);
     }
-    module->setAttr(kUnits, ArrayAttr::get(&getContext(), units));
+    module->setAttr(tgl::kUnits, ArrayAttr::get(&getContext(), units));
   }
 
   /// Moves the forall's body into a function; returns the call of it.

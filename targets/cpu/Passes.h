@@ -16,7 +16,6 @@ namespace tegula {
 
 constexpr llvm::StringLiteral kUnit = "tgl.unit";           // on a call: index of the unit
 constexpr llvm::StringLiteral kKernel = "tgl.kernel";       // on a function: it is a unit's code
-constexpr llvm::StringLiteral kUnits = "tgl.units";         // on the module: [{node, op, flops, bytes}]
 constexpr llvm::StringLiteral kEntry = "tgl.entry";         // on the entry function
 constexpr llvm::StringLiteral kConstants = "tgl.constants"; // on the module: {name = value}
 } // namespace tegula

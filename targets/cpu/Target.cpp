@@ -68,6 +68,10 @@ public:
     return cpu::planUnit(root, epilogue, target);
   }
 
+  SmallVector<tgl::PlanAttr> candidates(mlir::linalg::GenericOp root, tgl::TargetAttr target) const override {
+    return cpu::candidatesOf(root, target);
+  }
+
   void registerPasses() const override { registerCpuPasses(); }
 
   void addPasses(Stage stage, mlir::OpPassManager &pm) const override {

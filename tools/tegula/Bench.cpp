@@ -31,6 +31,7 @@ struct Results {
   std::vector<double> ms; // sorted
   double profiledMs = 0;  // sum over the nodes
   std::vector<NodeTime> nodes;
+  std::vector<double> unitMs; // the least time of each unit
   Peak peak;
   uint64_t toolBytes = 0; // resident before the artifact was opened
   uint64_t peakBytes = 0;
@@ -86,26 +87,26 @@ static std::string countText(int64_t done, int64_t all) {
 /// Times runs: `repeat` of them, or if it is 0 as many as fit into one second, at least ten.
 static Error measureLatency(Session &session, MutableArrayRef<HostTensor> inputs, int64_t warmup, int64_t repeat,
                             Results &results, ProgressLine &line) {
-  line.show(2, 4, "warm up", "", false);
+  line.show(1, 4, "warm up", "", false);
   auto start = Clock::now();
   if (Error error = session.run(inputs))
     return error;
   results.firstMs = millisecondsSince(start);
   for (int64_t i = 1; i < warmup; ++i) {
-    line.show(2, 4, "warm up", countText(i, warmup), false);
+    line.show(1, 4, "warm up", countText(i, warmup), false);
     if (Error error = session.run(inputs))
       return error;
   }
-  line.show(2, 4, "warm up", countText(std::max<int64_t>(warmup, 1), 0), true);
+  line.show(1, 4, "warm up", countText(std::max<int64_t>(warmup, 1), 0), true);
   start = Clock::now();
   for (int64_t i = 0; repeat ? i < repeat : i < 10 || (millisecondsSince(start) < 1000 && i < 1000000); ++i) {
     auto begin = Clock::now();
     if (Error error = session.run(inputs))
       return error;
     results.ms.push_back(millisecondsSince(begin));
-    line.show(3, 4, "measure", countText(i + 1, repeat), false);
+    line.show(2, 4, "measure", countText(i + 1, repeat), false);
   }
-  line.show(3, 4, "measure", countText(results.ms.size(), 0), true);
+  line.show(2, 4, "measure", countText(results.ms.size(), 0), true);
   llvm::sort(results.ms);
   return Error::success();
 }
@@ -119,17 +120,22 @@ static Error measureNodes(const Artifact &artifact, MutableArrayRef<HostTensor> 
   Expected<std::unique_ptr<Session>> session = Session::create(artifact, results.threads, /*isProfiled=*/true);
   if (!session)
     return session.takeError();
-  std::vector<uint64_t> before(model.unit_count), after(model.unit_count);
+  std::vector<uint64_t> before(model.unit_count), last(model.unit_count), after(model.unit_count);
   uint64_t runsBefore = 0, runs = 0;
+  results.unitMs.assign(model.unit_count, std::numeric_limits<double>::infinity());
   size_t repeat = std::clamp<size_t>(results.ms.size() / 4, 3, 1000);
   for (size_t i = 0; i < 2 + repeat; ++i) {
     if (i == 2)
       model.profile((*session)->handle(), before.data(), &runsBefore);
+    if (i >= 2)
+      model.profile((*session)->handle(), last.data(), &runs);
     if (Error error = (*session)->run(inputs))
       return error;
+    model.profile((*session)->handle(), after.data(), &runs);
+    for (uint32_t unit = 0; i >= 2 && unit < model.unit_count; ++unit)
+      results.unitMs[unit] = std::min(results.unitMs[unit], static_cast<double>(after[unit] - last[unit]) / 1e6);
     line.show(4, 4, "profile", countText(i + 1, 2 + repeat), i + 1 == 2 + repeat);
   }
-  model.profile((*session)->handle(), after.data(), &runs);
   MapVector<StringRef, NodeTime> nodes;
   for (uint32_t i = 0; i < model.unit_count; ++i) {
     const tegula_unit_info &unit = model.units[i];
@@ -203,6 +209,7 @@ static json::Object asJson(const Artifact &artifact, const Results &results) {
                                             {"workspace_bytes", artifact.model->workspace_bytes},
                                             {"weight_bytes", artifact.model->weight_bytes},
                                             {"artifact_bytes", artifact.fileBytes}}},
+                    {"unit_ms", results.unitMs},
                     {"nodes", std::move(nodes)}};
   return root;
 }
@@ -290,9 +297,6 @@ static Error measure(const Artifact &artifact, MutableArrayRef<HostTensor> input
                      StringRef progress, Results &results) {
   ProgressLine line("tegula", progress);
   results.threads = counts.threads ? static_cast<unsigned>(counts.threads) : cpuCount();
-  line.show(1, 4, "peak of the machine", "", false);
-  results.peak = measurePeak(artifact.model->required, results.threads);
-  line.show(1, 4, "peak of the machine", formatv("{0:f1} GFLOP/s", results.peak.gflops).str(), true);
   auto start = Clock::now();
   {
     Expected<std::unique_ptr<Session>> session = Session::create(artifact, results.threads, /*isProfiled=*/false);
@@ -302,7 +306,10 @@ static Error measure(const Artifact &artifact, MutableArrayRef<HostTensor> input
     if (Error error = measureLatency(**session, inputs, counts.warmup, counts.repeat, results, line))
       return error;
   }
-  results.peakBytes = residentBytes("VmHWM");
+  results.peakBytes = residentBytes("VmHWM"); // before the peak is measured, which needs memory of its own
+  line.show(3, 4, "peak of the machine", "", false);
+  results.peak = measurePeak(artifact.model->required, results.threads);
+  line.show(3, 4, "peak of the machine", formatv("{0:f1} GFLOP/s", results.peak.gflops).str(), true);
   return measureNodes(artifact, inputs, results, line);
 }
 

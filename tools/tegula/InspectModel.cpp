@@ -5,29 +5,16 @@
 //===----------------------------------------------------------------------===//
 #include "Arguments.h"
 #include "Command.h"
+#include "tegula/compiler/emit/Tools.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
-#include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/Path.h"
-#include "llvm/Support/Program.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace llvm;
 using namespace tegula;
-
-/// The driver beside this tool, else in $PATH.
-static Expected<std::string> findDriver() {
-  static char here;
-  std::string self = sys::fs::getMainExecutable(nullptr, &here);
-  StringRef folders[] = {sys::path::parent_path(self)};
-  for (ErrorOr<std::string> found : {sys::findProgramByName("tegulac", folders), sys::findProgramByName("tegulac")})
-    if (found)
-      return *found;
-  return fail(Exit::Io, "inspecting a model needs tegulac, which is neither beside this tool nor in $PATH");
-}
 
 namespace {
 /// What the driver said.
@@ -39,15 +26,10 @@ struct Answer {
 };
 } // namespace
 
-static std::string textOf(StringRef path) {
-  ErrorOr<std::unique_ptr<MemoryBuffer>> file = MemoryBuffer::getFile(path);
-  return file ? (*file)->getBuffer().str() : "";
-}
-
 static Expected<Answer> runDriver(StringRef path, const Arguments &arguments) {
-  Expected<std::string> driver = findDriver();
+  std::optional<std::string> driver = findTool("tegulac");
   if (!driver)
-    return driver.takeError();
+    return fail(Exit::Io, "inspecting a model needs tegulac, which is neither beside this tool nor in $PATH");
   SmallString<128> report, messages;
   if (sys::fs::createTemporaryFile("tegula", "json", report) || sys::fs::createTemporaryFile("tegula", "txt", messages))
     return fail(Exit::Io, "cannot make a temporary file");
@@ -60,11 +42,9 @@ static Expected<Answer> runDriver(StringRef path, const Arguments &arguments) {
   for (const OptionSpec &spec : modelOptions())
     for (StringRef value : arguments.all(spec.name))
       words.push_back(("-" + spec.name + "=" + value).str());
-  SmallVector<StringRef> views(words.begin(), words.end());
-  std::optional<StringRef> redirects[] = {std::nullopt, std::nullopt, StringRef(messages)};
   std::string why;
   Answer answer;
-  answer.code = sys::ExecuteAndWait(*driver, views, std::nullopt, redirects, 0, 0, &why);
+  answer.code = runTool(words, std::nullopt, messages, why);
   if (answer.code < 0)
     return fail(Exit::Internal, path + ": the compiler ended early: " + why);
   answer.report = textOf(report);

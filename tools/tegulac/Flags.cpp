@@ -84,6 +84,12 @@ bool parseFlags(int argc, char **argv, Request &request, int &exitCode) {
                        cl::init(0), cl::cat(category));
   cl::opt<char> level("O", cl::desc("Optimisation level 0 to 3 (default 2)"), cl::Prefix, cl::init('2'),
                       cl::cat(category));
+  cl::opt<std::string> tune("tune", cl::desc("Measure other plans on this machine for some seconds (default 60)"),
+                            cl::ValueOptional, cl::value_desc("seconds"), cl::cat(category));
+  cl::opt<std::string> tuneDb("tune-db",
+                              cl::desc("File of measured plans: read, and written with --tune (then by "
+                                       "default the output with .plans.json)"),
+                              cl::value_desc("file"), cl::cat(category));
   cl::opt<bool> timePasses("time-passes", cl::desc("Time of every pass"), cl::cat(category));
   cl::opt<bool> printIr("print-ir-after-all", cl::desc("IR after every pass"), cl::cat(category));
   cl::opt<std::string> saveTemps("save-temps", cl::desc("Keep the text of every stage in a folder"), cl::ValueOptional,
@@ -140,6 +146,11 @@ bool parseFlags(int argc, char **argv, Request &request, int &exitCode) {
   o.cpu = cpu;
   o.features = attr;
   o.threads = threads;
+  if (tune.getNumOccurrences() && tune.empty())
+    o.tuneSeconds = 60;
+  else if (tune.getNumOccurrences() && (StringRef(tune).getAsDouble(o.tuneSeconds) || !(o.tuneSeconds > 0)))
+    return usage(exitCode, "--tune=" + tune + " is not a number of seconds");
+  o.tuneDb = tuneDb;
   o.timePasses = timePasses;
   o.printIrAfterAll = printIr;
   o.saveTemps = saveTemps.getNumOccurrences() && saveTemps.empty() ? "." : saveTemps.getValue();
@@ -171,6 +182,13 @@ bool parseFlags(int argc, char **argv, Request &request, int &exitCode) {
     return usage(exitCode, "no output given; use -o model.so");
   if (o.output.empty())
     o.output = "-";
+  if (o.tuneSeconds > 0 && o.tuneDb.empty()) {
+    if (o.output == "-")
+      return usage(exitCode, "--tune needs --tune-db=FILE where the output is not a file");
+    SmallString<128> path(o.output);
+    sys::path::replace_extension(path, "plans.json");
+    o.tuneDb = path.str();
+  }
   return true;
 }
 

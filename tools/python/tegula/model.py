@@ -1,6 +1,7 @@
 """tegula.load: an artifact as a Python object."""
 
 import ctypes
+import itertools
 import math
 import os
 import sys
@@ -77,8 +78,9 @@ class Model:
         model = self._model
         self._ins = [_Port("input", model.inputs[i]) for i in range(model.input_count)]
         self._outs = [_Port("output", model.outputs[i]) for i in range(model.output_count)]
-        self._in_index = {port.name: i for i, port in enumerate(self._ins)}
-        self._out_names = {port.name for port in self._outs}
+        self._in_names, self._out_names = [port.name for port in self._ins], [port.name for port in self._outs]
+        self._out_set = frozenset(self._out_names)
+        self._is_plain = all(port.is_static and not port.bits for port in self._outs)
         self._create(threads, profile)
         self._lock = threading.Lock()
 
@@ -175,32 +177,33 @@ class Model:
         `out`: a dict of C-contiguous arrays by name that take the results (all or some of them; for an output with a
         dynamic shape one that is large enough). Returns a dict of arrays in the order of the graph's outputs."""
         ordered = self._in_order(inputs)
-        if out is not None and not out.keys() <= self._out_names:
-            raise RunError(f"out: the model has no output '{next(iter(out.keys() - self._out_names))}'")
+        if out and not self._out_set.issuperset(out):
+            raise RunError(f"out: the model has no output '{next(name for name in out if name not in self._out_set)}'")
         with self._lock:
             # `keep` holds what the tensors point to until the run is over.
-            keep = [self._bind_input(port, tensor, value)
-                    for port, tensor, value in zip(self._ins, self._in_tensors, ordered)]
-            results = [self._bind_output(port, tensor, out)
-                       for port, tensor in zip(self._outs, self._out_tensors)]
+            keep = list(map(self._bind_input, self._ins, self._in_tensors, ordered))
+            results = list(map(self._bind_output, self._outs, self._out_tensors, itertools.repeat(out)))
             self._fresh.clear()
             status = self._run(self._handle, self._inputs_at, self._outputs_at)
             del keep
             if status != abi.OK:
                 self._fresh.clear()
                 raise self._error(status, self._handle)
-            return {port.name: result if port.is_static and not port.bits else self._collect(i, result, out)
-                    for i, (port, result) in enumerate(zip(self._outs, results))}
+            if not self._is_plain:
+                results = [result if port.is_static and not port.bits else self._collect(i, result, out)
+                           for i, (port, result) in enumerate(zip(self._outs, results))]
+            return dict(zip(self._out_names, results))
 
     def _in_order(self, inputs):
         if isinstance(inputs, dict):
-            if inputs.keys() != self._in_index.keys():
-                for name in self._in_index:
-                    if name not in inputs:
-                        raise RunError(f"input '{name}' is missing")
-                name = next(name for name in inputs if name not in self._in_index)
-                raise RunError(f"the model has no input '{name}'; its inputs are {', '.join(self._in_index) or 'none'}")
-            return [inputs[name] for name in self._in_index]
+            try:
+                ordered = [inputs[name] for name in self._in_names]
+            except KeyError as error:
+                raise RunError(f"input '{error.args[0]}' is missing") from None
+            if len(inputs) != len(ordered):
+                name = next(name for name in inputs if name not in self._in_names)
+                raise RunError(f"the model has no input '{name}'; its inputs are {', '.join(self._in_names) or 'none'}")
+            return ordered
         if len(inputs) != len(self._ins):
             raise RunError(f"expected {len(self._ins)} inputs, got {len(inputs)}")
         return inputs
@@ -220,9 +223,10 @@ class Model:
             port.check(array)
         if not port.is_static:
             tensor.shape[:array.ndim] = array.shape
+        flags = array.flags
         if port.bits:
             array = dtypes.pack(array, port.bits)
-        elif not (array.flags.c_contiguous and array.flags.aligned):
+        elif not (flags.c_contiguous and flags.aligned):
             array = np.array(array, order="C")
         tensor.data = _address(array)
         tensor.bytes = array.nbytes
@@ -245,10 +249,11 @@ class Model:
             if not isinstance(array, np.ndarray):
                 raise port.complain("out holds no numpy array")
             if port.is_static:
-                port.check(array)
+                if array.dtype != port.dtype or array.shape != port.shape:
+                    port.check(array)
             elif array.dtype != port.dtype:
                 raise port.complain(f"expected {port.dtype}, got {array.dtype}")
-            if not (array.flags.c_contiguous and array.flags.aligned and array.flags.writeable) or port.bits:
+            if not array.flags.carray or port.bits:
                 raise port.complain("the array in out must be C-contiguous, aligned, writeable and of whole bytes")
         tensor.data = _address(array)
         tensor.bytes = array.nbytes
