@@ -18,7 +18,7 @@ PACKAGES="libmlir-22-dev mlir-22-tools llvm-22-dev llvm-22-tools lld-22 liblld-2
   zlib1g-dev libzstd-dev libclang-rt-22-dev"
 
 # step TITLE COMMAND...: runs a command with its output in a log ($STEP_LOG), shows the log's last line every ten seconds,
-# and the end of the log when the command fails.
+# and what it calls errors and its end when the command fails.
 step() {
   local title=$1 log begin=$SECONDS next=$((SECONDS + 10)) pid
   shift
@@ -38,8 +38,8 @@ step() {
     printf '    done in %d s\n' $((SECONDS - begin))
     return 0
   fi
-  printf '    FAILED after %d s; the end of %s:\n' $((SECONDS - begin)) "$log"
-  tail -n 40 "$log" | sed 's/^/    | /'
+  printf '    FAILED after %d s; errors in, and the end of, %s:\n' $((SECONDS - begin)) "$log"
+  { grep -iE '(error|fatal): |no space left' "$log" | head -n 10; tail -n 40 "$log"; } | sed 's/^/    | /'
   return 1
 }
 

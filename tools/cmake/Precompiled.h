@@ -1,4 +1,4 @@
-// Headers that nearly every file of the compiler needs; precompiled once per library.
+// Headers that nearly every file of the compiler needs; precompiled once for all libraries.
 #ifndef TEGULA_TOOLS_CMAKE_PRECOMPILED_H
 #define TEGULA_TOOLS_CMAKE_PRECOMPILED_H
 #include "mlir/Dialect/Arith/IR/Arith.h"

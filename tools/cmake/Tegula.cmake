@@ -1,9 +1,6 @@
 # Helper functions of the build. Sources are found by pattern: adding a file never edits CMake.
 
-# One set of precompiled MLIR headers for every C++ library of the compiler (they dominate the build time).
-set(TEGULA_PCH ${CMAKE_SOURCE_DIR}/tools/cmake/Precompiled.h)
-
-# tegula_library(NAME SOURCES... LINK libs... DEPENDS targets...): a static library of the compiler.
+# tegula_library(NAME SOURCES... LINK libs... DEPENDS targets...): a static library of the compiler, with the precompiled headers.
 function(tegula_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK;DEPENDS" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
@@ -11,7 +8,7 @@ function(tegula_library name)
   if(ARG_DEPENDS)
     add_dependencies(${name} ${ARG_DEPENDS})
   endif()
-  target_precompile_headers(${name} PRIVATE ${TEGULA_PCH})
+  target_precompile_headers(${name} REUSE_FROM TegulaPrecompiled)
 endfunction()
 
 # tegula_tablegen(TARGET TD-FILE OUTPUT... ): pairs of output name and mlir-tblgen options, e.g. "NnOps.h.inc|-gen-op-decls".

@@ -1,0 +1,1 @@
+// Empty: what is precompiled (Precompiled.h) belongs to a library, and a library has a source.
