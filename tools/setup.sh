@@ -39,7 +39,7 @@ step() {
     return 0
   fi
   printf '    FAILED after %d s; errors in, and the end of, %s:\n' $((SECONDS - begin)) "$log"
-  { grep -iE '(error|fatal): |no space left' "$log" | head -n 10; tail -n 40 "$log"; } | sed 's/^/    | /'
+  { grep -iE '(error|fatal): |no space left' "$log" | head -n 10 || true; tail -n 40 "$log"; } | sed 's/^/    | /'
   return 1
 }
 
