@@ -7,7 +7,8 @@
 //   %y = product(%p / %t, %v)                     } {tgl.bands}
 //
 // Attention: the scores of a band of rows stay in a cache between the two products, and the whole of them never exists.
-// Also a softmax by itself that is larger than the caches.
+// Also a softmax by itself that is larger than the caches, and a depthwise convolution before one of 1x1, where the
+// image between them does not stay in a cache.
 //
 // Upstream's tile-and-fuse does the work. Only what is read by nothing else moves, and nothing is computed twice.
 //
@@ -53,6 +54,46 @@ static bool isProduct(linalg::GenericOp op) {
          llvm::all_of(op.getBlock()->without_terminator(), [](Operation &inner) {
            return isa<arith::MulFOp, arith::AddFOp, arith::MulIOp, arith::AddIOp, CastOpInterface>(inner);
          });
+}
+
+static int64_t bytesOf(Value value) {
+  auto type = cast<ShapedType>(value.getType());
+  return type.hasStaticShape() ? type.getNumElements() * ((type.getElementTypeBitWidth() + 7) / 8) : INT64_MAX / 2;
+}
+
+/// A product whose right side has a value for each place along the loops that it shares with the result: a kernel of
+/// one channel. It takes little time beside reading and writing its images.
+static bool isDepthwise(linalg::GenericOp op) {
+  if (!isProduct(op))
+    return false;
+  AffineMap left = op.getMatchingIndexingMap(op.getDpsInputOperand(0));
+  AffineMap right = op.getMatchingIndexingMap(op.getDpsInputOperand(1));
+  for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
+    if (right.isFunctionOfDim(loop) && !left.isFunctionOfDim(loop))
+      return false;
+  return true;
+}
+
+/// The loop that walks along an axis which is indexed with `expr`, apart from loops of one iteration; -1 for a window.
+static int64_t loopAlong(AffineExpr expr, ArrayRef<int64_t> extents) {
+  if (auto dim = dyn_cast<AffineDimExpr>(expr))
+    return dim.getPosition();
+  auto sum = dyn_cast<AffineBinaryOpExpr>(expr);
+  if (!sum || sum.getKind() != AffineExprKind::Add)
+    return -1;
+  auto isOne = [&](AffineExpr side) {
+    bool isOne = true;
+    side.walk([&](AffineExpr part) {
+      if (auto dim = dyn_cast<AffineDimExpr>(part))
+        isOne &= extents[dim.getPosition()] == 1;
+      else if (auto constant = dyn_cast<AffineConstantExpr>(part); constant && part == side)
+        isOne &= constant.getValue() == 0;
+    });
+    return isOne;
+  };
+  if (isOne(sum.getRHS()))
+    return loopAlong(sum.getLHS(), extents);
+  return isOne(sum.getLHS()) ? loopAlong(sum.getRHS(), extents) : -1;
 }
 
 namespace {
@@ -132,6 +173,8 @@ struct FuseRows : impl::FuseRowsBase<FuseRows> {
   /// Iterations of each loop of the root in a band, 0 for all; empty where bands are not worth it.
   SmallVector<int64_t> tilesOf(Rows &rows) {
     linalg::GenericOp root = rows.root;
+    if (rows.left && rows.hasProduct && !rows.hasReduction)
+      return tilesOfImage(rows);
     bool isLarge = rows.left ? rows.hasProduct && iterationsOf(root) >= kLeastIterations
                              : root.getNumReductionLoops() == 0 && iterationsOf(root) * 4 >= kLargeBytes;
     if (!rows.hasReduction || !isLarge)
@@ -158,6 +201,40 @@ struct FuseRows : impl::FuseRowsBase<FuseRows> {
     while (count % size) // one size for all bands
       --size;
     tiles[outer.back()] = size < least ? count : size;
+    return tiles;
+  }
+
+  /// The same for a depthwise convolution and the product that reads it: a band has whole rows of the image between
+  /// them.
+  SmallVector<int64_t> tilesOfImage(Rows &rows) {
+    linalg::GenericOp root = rows.root;
+    int64_t between = bytesOf(rows.left->get()), rights = bytesOf(root.getDpsInputOperand(1)->get());
+    for (Operation *op : rows.ops)
+      if (auto product = dyn_cast<linalg::GenericOp>(op); product && isProduct(product)) {
+        if (!isDepthwise(product))
+          return {};
+        rights += bytesOf(product.getDpsInputOperand(1)->get());
+      }
+    AffineMap map = root.getMatchingIndexingMap(rows.left);
+    if (between < cacheBytes || rights > cacheBytes / kCacheShare || map.getNumResults() < 3)
+      return {};
+    SmallVector<int64_t> extents = root.getStaticLoopRanges(), tiles(extents.size(), 0);
+    SmallVector<int64_t> loops;
+    for (AffineExpr expr : map.getResults().drop_back())
+      loops.push_back(loopAlong(expr, extents));
+    if (llvm::any_of(loops, [&](int64_t loop) {
+          return loop < 0 || root.getIteratorTypesArray()[loop] != utils::IteratorType::parallel;
+        }))
+      return {};
+    int64_t size = cacheBytes / kCacheShare, bytes = between;
+    for (int64_t loop : loops) {
+      bytes /= extents[loop];
+      tiles[loop] = std::clamp<int64_t>(size / std::max<int64_t>(bytes, 1), 1, extents[loop]);
+      while (extents[loop] % tiles[loop]) // one size for all bands
+        --tiles[loop];
+      if (tiles[loop] > 1)
+        break;
+    }
     return tiles;
   }
 

@@ -23,9 +23,9 @@ def FuseElementwise : Pass<"tegula-fuse-elementwise", "::mlir::func::FuncOp"> {
 def FuseRows : Pass<"tegula-fuse-rows", "::mlir::func::FuncOp"> {
   let summary = "Run ops on rows, and the products around them, band by band";
   let description = [{
-    What lies between the two products of attention, or within a softmax larger than the caches, is made for a band of rows
-    at a time. A band holds as many rows as fill a quarter of a second-level cache and divide their number. The loop carries
-    `tgl.bands`.
+    What lies between the two products of attention, within a softmax larger than the caches, or between a depthwise
+    convolution and one of 1x1 that reads it, is made for a band of rows at a time. A band holds as many rows as fill a quarter of a
+    second-level cache and divide their number. The loop carries `tgl.bands`.
   }];
   let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect",
                            "::mlir::affine::AffineDialect"];

@@ -104,6 +104,15 @@ std::string whyItEnds(linalg::GenericOp last) {
   return by + " had another shape when chains were fused, or would make this one too long";
 }
 
+/// Whether the result becomes a part of a larger tensor, in which elements along `axis` are followed by others: as one
+/// axis with the one before, the part would have to be copied there.
+static bool isPartAlong(linalg::GenericOp op, int axis) {
+  Value result = op->getResult(0);
+  auto insert = result.hasOneUse() ? dyn_cast<tensor::InsertSliceOp>(*result.user_begin()) : tensor::InsertSliceOp();
+  return insert && insert.getSource() == result && insert.getSourceType().getRank() == insert.getDestType().getRank() &&
+         insert.getSourceType().getDimSize(axis) != insert.getDestType().getDimSize(axis);
+}
+
 /// Loops i and i + 1 may be one when every operand either has both axes side by side or neither.
 static bool canCollapse(linalg::GenericOp op, unsigned loop) {
   for (OpOperand &operand : op->getOpOperands()) {
@@ -124,6 +133,8 @@ static bool canCollapse(linalg::GenericOp op, unsigned loop) {
     if (first < 0 && second < 0)
       continue;
     if (first < 0 || second != first + 1 || type.isDynamicDim(first) || type.isDynamicDim(second))
+      return false;
+    if (op.isDpsInit(&operand) && isPartAlong(op, second))
       return false;
   }
   return true;
