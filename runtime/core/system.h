@@ -47,5 +47,6 @@ long sysconf(int name);
 int clock_gettime(int clock, rt_time *time);
 unsigned long getauxval(unsigned long type);
 long syscall(long number, ...);
+int prctl(int option, ...);
 
 #endif /* TEGULA_RUNTIME_CORE_SYSTEM_H */

@@ -1,5 +1,6 @@
-/* CPU features of AArch64 and ARM by LLVM's names, from the kernel's HWCAP words.
- * Source: Linux Documentation/arch/arm64/elf_hwcaps.rst and the uapi headers asm/hwcap.h. */
+/* CPU features of AArch64 and ARM by LLVM's names, from the kernel's HWCAP words; and `sve-N`, SVE with vectors of N
+ * bits. Source: Linux Documentation/arch/arm64/elf_hwcaps.rst and sve.rst, and the uapi headers asm/hwcap.h and
+ * linux/prctl.h. */
 #include "../core/internal.h"
 
 #if defined(__aarch64__) || defined(__arm__)
@@ -22,7 +23,22 @@ static const feature features[] = {
 #endif
 };
 
+#if defined(__aarch64__)
+/* Code for vectors of one length is wrong on any other. */
+static int has_vectors_of(const char *bits, size_t length) {
+  enum { PR_SVE_GET_VL = 51, LENGTH_MASK = 0xffff };
+  int bytes = prctl(PR_SVE_GET_VL), wanted = 0;
+  for (size_t i = 0; i < length; ++i)
+    wanted = 10 * wanted + (bits[i] - '0');
+  return bytes >= 0 && (bytes & LENGTH_MASK) * 8 == wanted;
+}
+#endif
+
 TEGULA_RT int tegula_rt_cpu_has(const char *name, size_t length) {
+#if defined(__aarch64__)
+  if (length > 4 && tegula_rt_spells(name, 4, "sve-"))
+    return has_vectors_of(name + 4, length - 4);
+#endif
   for (size_t i = 0; i < sizeof features / sizeof *features; ++i)
     if (tegula_rt_spells(name, length, features[i].name))
       return getauxval(features[i].word ? RT_AT_HWCAP2 : RT_AT_HWCAP) >> features[i].bit & 1;

@@ -29,7 +29,7 @@ void addLoweringPasses(mlir::OpPassManager &pm);
 std::unique_ptr<llvm::TargetMachine> createMachine(tgl::TargetAttr target, int optLevel, std::string &why);
 
 /// Runs LLVM's optimisation pipeline.
-void optimize(llvm::Module &module, llvm::TargetMachine &machine, int optLevel);
+void optimize(llvm::Module &module, llvm::TargetMachine &machine, tgl::TargetAttr target, int optLevel);
 
 /// Writes the artifact; see Target::emit.
 int emitArtifact(mlir::ModuleOp module, const CompileOptions &options, std::string &why);

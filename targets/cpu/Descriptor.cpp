@@ -151,6 +151,8 @@ llvm::Function *DescriptorBuilder::makeEntry() {
 /// Instruction sets that the code may use, in the runtime's words.
 std::string DescriptorBuilder::requiredFeatures(const llvm::Triple &triple) {
   auto target = source->getAttrOfType<tgl::TargetAttr>(tgl::kTarget);
+  if (triple.isAArch64() && target.getVectorBytes() > 16)
+    return "sve-" + std::to_string(target.getVectorBytes() * 8);
   if (!triple.isX86())
     return "";
   std::string all = target.getVectorBytes() >= 64   ? "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq"

@@ -135,7 +135,7 @@ static void compilePart(Part &part, tgl::TargetAttr target, int optLevel) {
   if (!machine)
     return;
   if (!part.isOptimized)
-    optimize(*part.module, *machine, optLevel);
+    optimize(*part.module, *machine, target, optLevel);
   std::error_code error;
   llvm::raw_fd_ostream stream(part.object, error);
   if (error) {
@@ -225,7 +225,7 @@ static int writeTextForm(std::vector<Part> &parts, StringRef kind, const Compile
     return kind.empty() ? 70 : 2;
   for (Part &part : parts)
     if (!part.isOptimized)
-      optimize(*part.module, *machine, options.optLevel);
+      optimize(*part.module, *machine, target, options.optLevel);
   bool ok = writeFile(options.output, why, [&](llvm::raw_pwrite_stream &stream) {
     if (kind == "llvm")
       parts.front().module->print(stream, nullptr);

@@ -31,7 +31,7 @@ std::unique_ptr<TargetMachine> createMachine(tgl::TargetAttr target, int optLeve
                                                                    options, Reloc::PIC_, std::nullopt, level));
 }
 
-void optimize(Module &module, TargetMachine &machine, int optLevel) {
+void optimize(Module &module, TargetMachine &machine, tgl::TargetAttr target, int optLevel) {
   module.setTargetTriple(machine.getTargetTriple());
   module.setDataLayout(machine.createDataLayout());
   for (Function &function : module) {
@@ -40,6 +40,10 @@ void optimize(Module &module, TargetMachine &machine, int optLevel) {
     function.addFnAttr("target-cpu", machine.getTargetCPU());
     function.addFnAttr("target-features", machine.getTargetFeatureString());
     function.addFnAttr("prefer-vector-width", "512");
+    // Vectors of a known length that NEON does not have: SVE's, in units of its 16 bytes.
+    if (machine.getTargetTriple().isAArch64() && target.getVectorBytes() > 16)
+      function.addFnAttr(Attribute::getWithVScaleRangeArgs(module.getContext(), target.getVectorBytes() / 16,
+                                                           target.getVectorBytes() / 16));
     function.addFnAttr(Attribute::NoUnwind);
   }
   PipelineTuningOptions tuning;

@@ -4,6 +4,7 @@
 #include "tegula/targets/cpu/Cpu.h"
 #include "tegula/targets/cpu/Passes.h"
 
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Support/TargetSelect.h"
@@ -86,13 +87,20 @@ public:
 private:
   static constexpr int kUsualThreads = 4;
 
+  /// SVE's vectors have the length that the CPU is built with, and 16 bytes of them are NEON's.
+  static int64_t sveBytesOf(const MCSubtargetInfo &info) {
+    if (!info.checkFeatures("+sve"))
+      return 16;
+    return StringSwitch<int64_t>(info.getCPU()).Case("a64fx", 64).Case("neoverse-v1", 32).Default(16);
+  }
+
   /// Bytes of a vector register and how many there are. Without vectors, four of 28 scalar registers stand for one.
   static std::pair<int64_t, int64_t> vectorsOf(const Triple &triple, const MCSubtargetInfo &info) {
     auto has = [&](const char *feature) { return info.checkFeatures(feature); };
     if (triple.isX86())
       return has("+avx512f") ? std::pair(64, 32) : has("+avx") ? std::pair(32, 16) : std::pair(16, 16);
     if (triple.isAArch64())
-      return {16, 32};
+      return {sveBytesOf(info), 32};
     if (triple.isRISCV())
       return has("+zvl512b")   ? std::pair(64, 32)
              : has("+zvl256b") ? std::pair(32, 32)

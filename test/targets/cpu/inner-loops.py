@@ -18,15 +18,16 @@ TARGETS = {
     "avx2": (["--target=x86_64-linux-gnu", "-mcpu=x86-64-v3"], 62, r"vfmadd231ps\s.*%ymm\d+$", r"vfmadd\d+ss\s", 8),
     "avx512": (["--target=x86_64-linux-gnu", "-mcpu=x86-64-v4"], 62, r"vfmadd231ps\s.*%zmm\d+$", r"vfmadd\d+ss\s", 8),
     "neon": (["--target=aarch64-linux-gnu"], 183, r"fmla\s+v\d+\.4s, v\d+\.4s, v\d+\.(4s|s\[\d\])$", r"fmadd\s", 8),
+    "sve": (["--target=aarch64-linux-gnu", "-mcpu=neoverse-v1"], 183, r"fmla\s+z\d+\.s, p\d/m, ", r"fmadd\s|fmla\s+v", 16),
     "rvv": (["--target=riscv64-linux-gnu", "-mattr=+v"], 243, r"vfmacc\.v[fv]\s+v\d+, ", r"fmadd\.s\s", 8),
     # No vectors without the extension V.
     "riscv": (["--target=riscv64-linux-gnu"], 243, r"fmadd\.s\s", r"v(set|f|le)\w*[\s.]", 4),
 }
 # A core of the kind, vector multiply-adds that it starts in a cycle, and how much slower than that its best and its worst
 # loop may be. With AVX-512 those of one vector a row (16 channels) wait for their reads; on AArch64 each element of the left
-# side takes a vector pipe to be spread (ld1r).
+# side takes a vector pipe to be spread (ld1r, mov).
 CORES = {"avx2": ("x86_64", "znver3", 2, 1.1, 1.5), "avx512": ("x86_64", "znver4", 1, 1.1, 1.6),
-         "neon": ("aarch64", "neoverse-n1", 2, 1.5, 2.4)}
+         "neon": ("aarch64", "neoverse-n1", 2, 1.5, 2.4), "sve": ("aarch64", "neoverse-v1", 2, 1.6, 1.8)}
 GATHER = re.compile(r"\bvp?gather|\bvl[uo]xei\d|\bvlse\d+\.v|\bld1[wd]\s.*z\d+\.[sd], [us]xtw")
 STACK = re.compile(r"\(sp\)|\[sp\b|\(%rsp")
 BRANCH = re.compile(r"\s(?:j[a-z]+|b|b\.\w+|cbn?z|tbn?z|b[a-z]+)\s(?:.*[ \t,])?(\.L\w+)$")
@@ -72,7 +73,7 @@ for name, (flags, machine, vector, scalar, least) in TARGETS.items():
     assert int.from_bytes(header[16:18], "little") == 1, (name, "not relocatable", header)
     assert int.from_bytes(header[18:20], "little") == machine, (name, machine, header)
     with open(f"{name}.s", encoding="utf-8") as file:
-        lines = [clean(line, "//" if name == "neon" else "#") for line in file]
+        lines = [clean(line, "//" if name in ("neon", "sve") else "#") for line in file]
     gathers = [line for line in lines if GATHER.search(line)]
     assert not gathers, (name, gathers)
     loops = sorted(innermost_loops(lines), key=lambda loop: count(vector, loop), reverse=True)
