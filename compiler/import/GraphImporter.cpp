@@ -152,7 +152,8 @@ bool GraphImporter::gatherInputs(const onnx::NodeProto &proto, Location loc, Val
 }
 
 static std::string operatorOf(const onnx::NodeProto &proto) {
-  return (proto.domain().empty() ? "" : proto.domain() + "::") + proto.op_type();
+  bool isStandard = proto.domain().empty() || proto.domain() == "ai.onnx";
+  return (isStandard ? "" : proto.domain() + "::") + proto.op_type();
 }
 
 /// Runs a row. What ops say of their operands has no code; it gets one here, and the types of the node's inputs.
@@ -184,8 +185,13 @@ bool GraphImporter::importNode(const onnx::NodeProto &proto, int index, OpBuilde
   if (!gatherInputs(proto, loc, inputs))
     return false;
   Node node(*this, proto, opset, b, loc, std::move(inputs));
+  if (proto.op_type() != "DequantizeLinear")
+    for (const std::string &name : proto.input())
+      if (fourBit.contains(name))
+        return succeeded(node.refuse("T0102", "tensor '" + name +
+                                                  "' holds integers of 4 bits, which only DequantizeLinear may read"));
   Values results;
-  RowBuilder row = isStandard ? findRow(proto.op_type(), opset) : nullptr;
+  RowBuilder row = findRow(operatorOf(proto), opset);
   const onnx::FunctionProto *local = localFunction(proto);
   if (isStandard && !local && !isBodyOfStandard && failed(checkStandardNode(node)))
     return false;
@@ -254,8 +260,7 @@ bool GraphImporter::importNodes(const google::protobuf::RepeatedPtrField<onnx::N
     bool isSkipped = llvm::any_of(proto.input(), [&](const std::string &input) { return broken.contains(input); });
     if (!isSkipped && importNode(proto, index, b, prefix))
       continue;
-    bool isStandard = proto.domain().empty() || proto.domain() == "ai.onnx";
-    bool hasRow = isStandard && findRow(proto.op_type(), opsetOf(proto.domain()));
+    bool hasRow = findRow(operatorOf(proto), opsetOf(proto.domain()));
     if (isSkipped && !hasRow && !localFunction(proto) && !hasSchema(proto, opsetOf(proto.domain())))
       emitError(locationOfNode(context, path, proto, index, prefix))
           << "[T0101] operator " << operatorOf(proto) << " is not supported";
@@ -275,6 +280,12 @@ bool GraphImporter::importOutputs(func::FuncOp function, OpBuilder &b) {
   for (const onnx::ValueInfoProto &output : model.graph().output()) {
     Value value = lookup(output.name());
     if (!value) { // what makes it has been reported
+      ok = false;
+      continue;
+    }
+    if (fourBit.contains(output.name())) {
+      emitError(named(output.name())) << "[T0102] output '" << output.name()
+                                      << "' holds integers of 4 bits, which is not supported";
       ok = false;
       continue;
     }

@@ -25,8 +25,10 @@ public:
   /// Expands operands of an elementwise op where run-time extents might differ (see nn.binary). Fails when shapes
   /// disagree.
   llvm::LogicalResult unify(Node &node, llvm::ArrayRef<mlir::Value *> values);
-  /// A TensorProto as an nn attribute; null after reporting.
-  mlir::ElementsAttr tensor(const onnx::TensorProto &proto, mlir::Location loc);
+  /// Whether the tensor holds integers of 4 bits.
+  static bool isFourBit(const onnx::TensorProto &proto);
+  /// A TensorProto as an nn attribute; null after reporting. Integers of 4 bits become bytes, where they may be some.
+  mlir::ElementsAttr tensor(const onnx::TensorProto &proto, mlir::Location loc, bool mayBeFourBit = false);
   /// The nn element type of a TensorProto.DataType; null when not supported.
   mlir::Type elementType(int32_t dataType);
   /// Its name for messages, for numbers that name none too.
@@ -77,8 +79,8 @@ private:
   mlir::Location named(llvm::StringRef name);
   const onnx::FunctionProto *localFunction(const onnx::NodeProto &proto) const;
   std::string symbolKey(mlir::Value value, int64_t axis) const;
-  llvm::FailureOr<mlir::RankedTensorType> tensorType(const onnx::TensorProto &proto, std::string &code,
-                                                     std::string &why);
+  llvm::FailureOr<mlir::RankedTensorType> tensorType(const onnx::TensorProto &proto, bool mayBeFourBit,
+                                                     std::string &code, std::string &why);
   mlir::ElementsAttr externalTensor(const onnx::TensorProto &proto, mlir::RankedTensorType type, mlir::Location loc);
 
   onnx::ModelProto &model;
@@ -92,6 +94,7 @@ private:
   llvm::StringMap<int> opsets;
   llvm::StringMap<Declared> declared;
   llvm::StringMap<int64_t> dims; // extents of symbols that the options fix
+  llvm::StringSet<> fourBit;     // initializers of 4-bit integers, one in each byte: only DequantizeLinear reads them
   llvm::StringSet<> broken;      // values that failed: what depends on them is skipped, other problems are still found
   ExternalFiles externalFiles;
   bool areShapesAsDeclared = true; // false when --shape changes an extent that the model fixes

@@ -146,7 +146,9 @@ bool GraphImporter::importInputs(OwningOpRef<ModuleOp> &module) {
 bool GraphImporter::importInitializers(const onnx::GraphProto &graph, OpBuilder &b) {
   bool ok = true;
   for (const onnx::TensorProto &proto : graph.initializer()) {
-    ElementsAttr value = tensor(proto, named(proto.name()));
+    ElementsAttr value = tensor(proto, named(proto.name()), /*mayBeFourBit=*/true);
+    if (isFourBit(proto))
+      fourBit.insert(proto.name());
     if (!value) {
       broken.insert(proto.name());
       ok = false;

@@ -1,6 +1,7 @@
 //===- Linear.cpp - rows of products and convolutions ------------------------------------------------------===//
 
 #include "tegula/compiler/import/GraphImporter.h"
+#include "tegula/compiler/import/Products.h"
 #include "tegula/compiler/import/Windows.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -75,8 +76,7 @@ FailureOr<Windows> readWindows(Node &n, ArrayRef<int64_t> kernel, Value &input, 
   return w;
 }
 
-static FailureOr<Values> matmul(Node &n) {
-  Value a = n.in(0), b = n.in(1);
+FailureOr<Values> product(Node &n, Value a, Value b) {
   int64_t ra = n.rankOf(a), rb = n.rankOf(b);
   if (ra == 0 || rb == 0)
     return n.refuse("T0202", "a scalar cannot be multiplied as a matrix");
@@ -102,6 +102,8 @@ static FailureOr<Values> matmul(Node &n) {
                       : Value();
   return one(n.reshape(y, shape, runtime));
 }
+
+static FailureOr<Values> matmul(Node &n) { return product(n, n.in(0), n.in(1)); }
 
 static FailureOr<Values> gemm(Node &n) {
   Value a = n.in(0), b = n.in(1), c = n.in(2);
@@ -132,8 +134,7 @@ static Value addBias(Node &n, Value y, Value bias) {
   return n.binary("add", y, n.reshape(bias, shape));
 }
 
-static FailureOr<Values> conv(Node &n) {
-  Value x = n.in(0), w = n.in(1);
+FailureOr<Values> convolution(Node &n, Value x, Value w, Value bias) {
   if (n.rankOf(w) < 3 || ShapedType::isDynamicShape(n.shapeOf(w).drop_front(2)))
     return n.refuse("T0202", "the weight needs the shape [M, C/group, kernel...]");
   if (auto kernel = n.getInts("kernel_shape"); kernel && ArrayRef<int64_t>(*kernel) != n.shapeOf(w).drop_front(2))
@@ -145,7 +146,6 @@ static FailureOr<Values> conv(Node &n) {
   if (group < 1 || filters % group || (!ShapedType::isDynamic(channels) && channels != group * n.shapeOf(w)[1]))
     return n.refuse("T0202", "the weight expects " + Twine(group * n.shapeOf(w)[1]) +
                                  " input channels, but the input has " + Twine(channels));
-  Value bias = n.in(2);
   if (bias && (n.rankOf(bias) != 1 || (n.shapeOf(bias)[0] != filters && !ShapedType::isDynamic(n.shapeOf(bias)[0]))))
     return n.refuse("T0202", "the bias needs the shape [" + Twine(filters) + "]");
   Value y = n.make<nn::ConvOp>({x, w}, {n.word("layout", "channels_first"), n.attr("group", group),
@@ -153,6 +153,8 @@ static FailureOr<Values> conv(Node &n) {
                                         n.attr("low", windows->low), n.attr("high", windows->high)});
   return one(addBias(n, y, bias));
 }
+
+static FailureOr<Values> conv(Node &n) { return convolution(n, n.in(0), n.in(1), n.in(2)); }
 
 static FailureOr<Values> convTranspose(Node &n) {
   Value x = n.in(0), w = n.in(1);
@@ -238,26 +240,10 @@ static FailureOr<Values> einsum(Node &n) {
   return one(n.make<nn::EinsumOp>(n.inputs, n.word("equation", equation + "->" + result)));
 }
 
-/// Integer products: zero points are subtracted first, in 32 bits.
-static Value shifted(Node &n, Value x, Value zero, bool perRow) {
-  Type i32 = n.b.getI32Type();
-  Value wide = n.cast(x, i32);
-  if (!zero)
-    return wide;
-  Value z = n.cast(zero, i32);
-  if (perRow && n.rankOf(z) == 1 && n.shapeOf(z)[0] != 1)
-    z = n.reshape(z, {n.shapeOf(z)[0], 1});
-  return n.binary("sub", wide, z);
-}
-static FailureOr<Values> matmulInteger(Node &n) {
-  return one(n.make<nn::MatMulOp>({shifted(n, n.in(0), n.in(2), true), shifted(n, n.in(1), n.in(3), false)}));
-}
-
 ArrayRef<Row> linearRows() {
   static const Row rows[] = {
-      {"MatMul", 1, matmul},  {"Gemm", 1, gemm},
-      {"Conv", 1, conv},      {"ConvTranspose", 1, convTranspose},
-      {"Einsum", 12, einsum}, {"MatMulInteger", 10, matmulInteger},
+      {"MatMul", 1, matmul},  {"Gemm", 1, gemm}, {"Conv", 1, conv}, {"ConvTranspose", 1, convTranspose},
+      {"Einsum", 12, einsum},
   };
   return rows;
 }

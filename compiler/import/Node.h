@@ -118,7 +118,7 @@ using RowBuilder = llvm::FailureOr<Values> (*)(Node &);
 
 /// One operator from one version on.
 struct Row {
-  const char *op;
+  const char *op; ///< with its domain where that is not the standard's, e.g. "com.microsoft::QLinearAdd"
   int since;
   RowBuilder build;
 };
@@ -129,6 +129,7 @@ llvm::ArrayRef<Row> shapeRows();
 llvm::ArrayRef<Row> indexRows();
 llvm::ArrayRef<Row> reduceRows();
 llvm::ArrayRef<Row> linearRows();
+llvm::ArrayRef<Row> quantizeRows();
 llvm::ArrayRef<Row> poolRows();
 llvm::ArrayRef<Row> normalizeRows();
 llvm::ArrayRef<Row> recurrentRows();

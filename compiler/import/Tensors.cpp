@@ -31,6 +31,30 @@ template <typename Stored, typename Field> static std::string bytesOf(const Fiel
   return data;
 }
 
+bool GraphImporter::isFourBit(const onnx::TensorProto &proto) {
+  return proto.data_type() == onnx::TensorProto::INT4 || proto.data_type() == onnx::TensorProto::UINT4;
+}
+
+/// Integers of 4 bits, two in a byte with the first in the lower half, as bytes.
+static std::string unpacked(StringRef packed, int64_t elements, bool isSigned) {
+  std::string data;
+  data.reserve(elements);
+  for (int64_t i = 0; i < elements; ++i) {
+    int half = (static_cast<unsigned char>(packed[i / 2]) >> (i % 2 ? 4 : 0)) & 15;
+    data.push_back(static_cast<char>(isSigned && half > 7 ? half - 16 : half));
+  }
+  return data;
+}
+
+/// Bytes and, where they are numbers, entries that a tensor of this type takes in a model.
+static int64_t storedBytes(const onnx::TensorProto &proto, RankedTensorType type) {
+  int64_t elements = type.getNumElements();
+  return GraphImporter::isFourBit(proto) ? (elements + 1) / 2 : elements * ((type.getElementTypeBitWidth() + 7) / 8);
+}
+static int64_t storedNumbers(const onnx::TensorProto &proto, RankedTensorType type) {
+  return GraphImporter::isFourBit(proto) ? storedBytes(proto, type) : type.getNumElements();
+}
+
 /// The typed field that the standard assigns to the element type, as raw little-endian bytes. Other fields are not
 /// read.
 static std::string typedBytes(const onnx::TensorProto &proto, unsigned bytes) {
@@ -99,16 +123,21 @@ ElementsAttr GraphImporter::externalTensor(const onnx::TensorProto &proto, Ranke
   };
   if (proto.has_raw_data() || typedCount(proto))
     return refuse("has external data and data of its own");
-  uint64_t bytes = (uint64_t)type.getNumElements() * ((type.getElementTypeBitWidth() + 7) / 8);
   std::string why;
-  std::optional<ExternalData> data = externalFiles.find(proto, bytes, why);
+  std::optional<ExternalData> data = externalFiles.find(proto, storedBytes(proto, type), why);
+  if (data && isFourBit(proto))
+    return attributeOf(type, unpacked(data->bytes, type.getNumElements(), type.getElementType().isSignlessInteger()),
+                       proto.name());
   return data ? externalAttribute(type, std::move(*data), proto.name()) : refuse(why);
 }
 
-FailureOr<RankedTensorType> GraphImporter::tensorType(const onnx::TensorProto &proto, std::string &code,
-                                                      std::string &why) {
+FailureOr<RankedTensorType> GraphImporter::tensorType(const onnx::TensorProto &proto, bool mayBeFourBit,
+                                                      std::string &code, std::string &why) {
   code = "T0102";
   Type element = elementType(proto.data_type());
+  if (mayBeFourBit && isFourBit(proto))
+    element =
+        elementType(proto.data_type() == onnx::TensorProto::INT4 ? onnx::TensorProto::INT8 : onnx::TensorProto::UINT8);
   if (!element) {
     why = "has element type " + elementTypeName(proto.data_type()) + ", which is not supported";
     return failure();
@@ -131,9 +160,9 @@ FailureOr<RankedTensorType> GraphImporter::tensorType(const onnx::TensorProto &p
   return RankedTensorType::get(shape, element);
 }
 
-ElementsAttr GraphImporter::tensor(const onnx::TensorProto &proto, Location loc) {
+ElementsAttr GraphImporter::tensor(const onnx::TensorProto &proto, Location loc, bool mayBeFourBit) {
   std::string code, why;
-  FailureOr<RankedTensorType> type = tensorType(proto, code, why);
+  FailureOr<RankedTensorType> type = tensorType(proto, mayBeFourBit, code, why);
   auto refuse = [&](StringRef code, const Twine &text) {
     emitError(loc) << "[" << code << "] tensor '" << proto.name() << "' " << text;
     return ElementsAttr();
@@ -145,18 +174,20 @@ ElementsAttr GraphImporter::tensor(const onnx::TensorProto &proto, Location loc)
   if (proto.has_raw_data() && typedCount(proto))
     return refuse("T0201", "has its data twice, as raw bytes and as numbers");
   unsigned bytes = (type->getElementTypeBitWidth() + 7) / 8;
-  int64_t elements = type->getNumElements();
-  if (!proto.has_raw_data() && typedCount(proto) != elements)
-    return refuse("T0201", "holds " + Twine(typedCount(proto)) + " numbers, but its shape needs " + Twine(elements));
+  int64_t elements = type->getNumElements(), stored = storedBytes(proto, *type), numbers = storedNumbers(proto, *type);
+  if (!proto.has_raw_data() && typedCount(proto) != numbers)
+    return refuse("T0201", "holds " + Twine(typedCount(proto)) + " numbers, but its shape needs " + Twine(numbers));
   // The bytes move out of the model: a weight is never held twice.
   std::string data = proto.has_raw_data() ? std::move(*const_cast<onnx::TensorProto &>(proto).mutable_raw_data())
                                           : typedBytes(proto, bytes);
-  if ((int64_t)data.size() != elements * bytes)
+  if ((int64_t)data.size() != stored)
     return refuse("T0201", "holds " + Twine(data.size()) + (proto.has_raw_data() ? " bytes" : " bytes of its type") +
-                               ", but its shape needs " + Twine(elements * bytes));
+                               ", but its shape needs " + Twine(stored));
   // Shape inference may read small values; they stay.
   if (proto.has_raw_data() && elements <= nn::kSmallElements)
     *const_cast<onnx::TensorProto &>(proto).mutable_raw_data() = data;
+  if (isFourBit(proto))
+    data = unpacked(data, elements, type->getElementType().isSignlessInteger());
   if (elements == 0)
     return DenseElementsAttr::getFromRawBuffer(*type, {});
   return attributeOf(*type, std::move(data), proto.name().empty() ? "constant" : proto.name());

@@ -17,9 +17,9 @@ using Shape = LoweringBuilder::Shape;
 
 static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
 
-/// The element type of sums of products: i32 for 8-bit integers.
+/// The element type of sums of products: i32 for integers of 8 and 16 bits.
 static Type sumType(Type element) {
-  return element.isInteger(8) ? IntegerType::get(element.getContext(), 32) : element;
+  return element.isInteger(8) || element.isInteger(16) ? IntegerType::get(element.getContext(), 32) : element;
 }
 /// What sums are kept in while they grow: short floats would lose their last bits.
 static Type accumulatorType(Type element) {

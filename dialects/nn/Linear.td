@@ -6,7 +6,7 @@ include "tegula/dialects/nn/Nn.td"
 def Nn_MatMulOp : Nn_InferredOp<"matmul"> {
   let summary = "Matrix product with batch broadcasting";
   let description = [{
-    `y[..., m, n] = sum_k a[..., m, k] * b[..., k, n]`, accumulated in the element type (i32 for 8-bit integers).
+    `y[..., m, n] = sum_k a[..., m, k] * b[..., k, n]`, accumulated in the element type (i32 for integers of 8 and 16 bits).
 
     (C1) a and b have at least two axes and one element type.
     (C2) The k extents agree.

@@ -1,5 +1,6 @@
 // All ops of the nn dialect, one include per family.
 include "tegula/dialects/nn/Elementwise.td"
+include "tegula/dialects/nn/Quantize.td"
 include "tegula/dialects/nn/Shape.td"
 include "tegula/dialects/nn/Index.td"
 include "tegula/dialects/nn/Reduce.td"

@@ -1,0 +1,337 @@
+//===- Quantize.cpp - rows of quantized operators -----------------------------------------------------------===//
+//
+// All become nn.quantize, nn.dequantize and sums of products of integers. Those of com.microsoft are as documented in
+// ONNX Runtime's ContribOperators.md; no schema checks them before.
+//
+//===----------------------------------------------------------------------------------------------------===//
+
+#include "tegula/compiler/import/GraphImporter.h"
+#include "tegula/compiler/import/Products.h"
+
+using namespace mlir;
+
+namespace tegula {
+
+/// A scale or zero point in a shape that broadcasts to x: of one element, one for each place on `axis`, or one for each
+/// `block` places on it. Null (reported) where it fits none of these.
+static Value spread(Node &n, Value parameter, Value x, int64_t axis, int64_t block) {
+  if (!parameter)
+    return {};
+  ArrayRef<int64_t> shape = n.shapeOf(parameter), wanted = n.shapeOf(x);
+  if (n.typeOf(parameter).hasStaticShape() && n.typeOf(parameter).getNumElements() == 1)
+    return n.reshape(parameter, {});
+  auto misfit = [&]() -> Value {
+    std::string text;
+    llvm::raw_string_ostream(text) << "a scale or zero point of " << parameter.getType() << " does not fit "
+                                   << x.getType() << " on axis " << axis;
+    (void)n.refuse("T0202", text);
+    return {};
+  };
+  if (block == 0) {
+    if (shape.size() != 1 || (shape[0] != wanted[axis] && !ShapedType::isDynamic(wanted[axis])) ||
+        ShapedType::isDynamic(shape[0]))
+      return misfit();
+    Ints broadcast(wanted.size() - axis, 1);
+    broadcast[0] = shape[0];
+    return n.reshape(parameter, broadcast);
+  }
+  bool isStatic = n.typeOf(parameter).hasStaticShape() && n.typeOf(x).hasStaticShape();
+  if (block < 0 || !isStatic || shape.size() != wanted.size() ||
+      shape[axis] != (wanted[axis] + block - 1) / std::max<int64_t>(block, 1))
+    return misfit();
+  for (auto [i, extent] : llvm::enumerate(shape))
+    if ((int64_t)i != axis && extent != wanted[i])
+      return misfit();
+  Ints split(shape), repeated, joined(shape);
+  split.insert(split.begin() + axis + 1, 1);
+  repeated = split;
+  repeated[axis + 1] = block;
+  joined[axis] *= block;
+  Value each = n.reshape(parameter, split);
+  each = n.finish("nn.expand", {each, n.ints(repeated)}, RankedTensorType::get(repeated, n.elementOf(parameter)), {});
+  each = n.reshape(each, joined);
+  return joined[axis] == wanted[axis] ? each : n.slice(each, axis, 0, wanted[axis]);
+}
+
+static Value affine(Node &n, StringRef op, Value x, Value scale, Value zero, Type element) {
+  if (n.failedBefore || !x || !scale)
+    return {};
+  Values operands{x, scale};
+  if (zero)
+    operands.push_back(zero);
+  return n.finish(op, operands, RankedTensorType::get(n.shapeOf(x), element), {});
+}
+static Value dequantize(Node &n, Value x, Value scale, Value zero, Type element) {
+  return affine(n, "nn.dequantize", x, scale, zero, element);
+}
+static Value quantize(Node &n, Value x, Value scale, Value zero, Type element) {
+  return affine(n, "nn.quantize", x, scale, zero, element);
+}
+
+/// Whether integers of the type can be quantized values; reported where not.
+static bool isQuantizedType(Node &n, Type type) {
+  if (type && (type.isInteger(8) || type.isInteger(16)))
+    return true;
+  (void)n.refuse("T0102", "quantized values of this type are not supported", "quantize to 8 or 16 bits");
+  return false;
+}
+
+/// The axis of a node's parameters; absent ones have one element, so that any axis will do.
+static FailureOr<int64_t> axisOf(Node &n, Value x) {
+  bool isOne = n.typeOf(n.in(1)).hasStaticShape() && n.typeOf(n.in(1)).getNumElements() == 1;
+  return isOne ? FailureOr<int64_t>(0) : n.axis(n.getInt("axis", 1), n.rankOf(x));
+}
+
+static FailureOr<Values> quantizeLinear(Node &n) {
+  Value x = n.in(0), scale = n.in(1), zero = n.in(2);
+  FailureOr<int64_t> axis = axisOf(n, x);
+  if (failed(axis))
+    return failure();
+  Type element = zero ? n.elementOf(zero) : IntegerType::get(n.b.getContext(), 8, IntegerType::Unsigned);
+  if (int64_t wanted = n.getInt("output_dtype", 0)) {
+    Type type = n.importer.elementType(wanted);
+    if (zero && type != element)
+      return n.refuse("T0202", "output_dtype differs from the type of the zero point");
+    element = type;
+  }
+  if (!isQuantizedType(n, element))
+    return failure();
+  // The quotient is rounded to `precision`, or to the type of x.
+  if (int64_t precision = n.getInt("precision", 0)) {
+    Type type = n.importer.elementType(precision);
+    if (!isa_and_nonnull<FloatType>(type))
+      return n.refuse("T0202", "precision expects a type of floats");
+    x = n.cast(x, type);
+    scale = n.cast(scale, type);
+  } else if (n.elementOf(x) != n.elementOf(scale) && isa<FloatType>(n.elementOf(x))) {
+    // Both in f32, as numbers of two types are.
+    x = n.cast(x, n.b.getF32Type());
+    scale = n.cast(scale, n.b.getF32Type());
+  }
+  int64_t block = n.getInt("block_size", 0);
+  Value scales = spread(n, scale, x, *axis, block), zeros = spread(n, zero, x, *axis, block);
+  if (!scales || (zero && !zeros))
+    return failure();
+  return one(quantize(n, x, scales, zeros, element));
+}
+
+static FailureOr<Values> dequantizeLinear(Node &n) {
+  Value x = n.in(0), scale = n.in(1), zero = n.in(2);
+  FailureOr<int64_t> axis = axisOf(n, x);
+  if (failed(axis) || (!n.elementOf(x).isInteger(32) && !isQuantizedType(n, n.elementOf(x))))
+    return failure();
+  Type element = n.elementOf(scale);
+  if (int64_t wanted = n.getInt("output_dtype", 0))
+    element = n.importer.elementType(wanted);
+  if (!isa_and_nonnull<FloatType>(element))
+    return n.refuse("T0202", "the result expects a type of floats");
+  int64_t block = n.getInt("block_size", 0);
+  Value scales = spread(n, scale, x, *axis, block), zeros = spread(n, zero, x, *axis, block);
+  if (!scales || (zero && !zeros))
+    return failure();
+  return one(dequantize(n, x, scales, zeros, element));
+}
+
+/// y, its scale and its zero point: the range of x, which holds 0, in 256 steps.
+static FailureOr<Values> dynamicQuantizeLinear(Node &n) {
+  Value x = n.in(0);
+  Type f32 = n.b.getF32Type(), ui8 = IntegerType::get(n.b.getContext(), 8, IntegerType::Unsigned);
+  Ints axes(n.rankOf(x));
+  for (auto [i, axis] : llvm::enumerate(axes))
+    axis = i;
+  Value zero = n.number(f32, 0), one = n.number(f32, 1);
+  Value most = n.binary("max", n.reduce("max", x, axes, false), zero);
+  Value least = n.binary("min", n.reduce("min", x, axes, false), zero);
+  Value range = n.binary("sub", most, least);
+  // Where all are 0, any scale will do: that of ONNX's reference implementation.
+  range = n.select(n.binary("equal", range, zero), one, range);
+  Value scale = n.binary("div", range, n.number(f32, 255));
+  Value place = n.binary("div", n.binary("sub", zero, least), scale);
+  // In place of a cast of the rounded number: saturated likewise.
+  Value zeroPoint = quantize(n, place, n.number(f32, 1), {}, ui8);
+  Value y = quantize(n, x, scale, zeroPoint, ui8);
+  if (!y)
+    return failure();
+  return Values{y, scale, zeroPoint};
+}
+
+/// Integers minus their zero point, in 16 bits, which hold any such difference of 8-bit integers. `axis` is where a
+/// zero point of several elements lies; -1: one for each of the last.
+static Value centered(Node &n, Value x, Value zero, int64_t axis) {
+  if (!x || !n.elementOf(x).isInteger(8)) {
+    (void)n.refuse("T0102", "products of integers other than 8-bit ones are not supported");
+    return {};
+  }
+  Type i16 = n.b.getIntegerType(16);
+  Value wide = n.cast(x, i16);
+  if (!zero)
+    return wide;
+  int64_t rank = n.rankOf(zero);
+  if (rank <= 1) {
+    zero = spread(n, zero, x, axis < 0 ? axis + n.rankOf(x) : axis, 0);
+    if (!zero)
+      return {};
+  }
+  return n.binary("sub", wide, n.cast(zero, i16));
+}
+
+static FailureOr<Values> productOfIntegers(Node &n, Value a, Value aZero, Value b, Value bZero) {
+  if (n.rankOf(a) == 0 || n.rankOf(b) == 0)
+    return n.refuse("T0202", "a scalar cannot be multiplied as a matrix");
+  // One zero point for each row of a and each column of b.
+  Value left = centered(n, a, aZero, n.rankOf(a) == 1 ? 0 : -2), right = centered(n, b, bZero, -1);
+  if (!left || !right)
+    return failure();
+  return product(n, left, right);
+}
+static FailureOr<Values> convolutionOfIntegers(Node &n, Value x, Value xZero, Value w, Value wZero, Value bias) {
+  Value image = centered(n, x, xZero, 1), kernel = centered(n, w, wZero, 0);
+  if (!image || !kernel)
+    return failure();
+  return convolution(n, image, kernel, bias);
+}
+
+static FailureOr<Values> matmulInteger(Node &n) { return productOfIntegers(n, n.in(0), n.in(2), n.in(1), n.in(3)); }
+static FailureOr<Values> convInteger(Node &n) {
+  return convolutionOfIntegers(n, n.in(0), n.in(2), n.in(1), n.in(3), {});
+}
+
+/// Sums of products as quantized values: times `factor`, rounded, plus the zero point.
+static FailureOr<Values> requantize(Node &n, FailureOr<Values> sums, Value factor, Value zero) {
+  if (failed(sums) || !factor || (zero && !isQuantizedType(n, n.elementOf(zero))))
+    return failure();
+  Type f32 = n.b.getF32Type();
+  Value real = dequantize(n, sums->front(), factor, {}, f32);
+  Value shared = spread(n, zero, sums->front(), 0, 0);
+  return one(shared ? quantize(n, real, n.number(f32, 1), shared, n.elementOf(zero)) : Value());
+}
+
+/// `a * b / y` of scales, in f32.
+static Value factorOf(Node &n, Value a, Value b, Value y) {
+  Type f32 = n.b.getF32Type();
+  if (!a || !b || !y)
+    return {};
+  return n.binary("div", n.binary("mul", n.cast(a, f32), n.cast(b, f32)), n.cast(y, f32));
+}
+
+static FailureOr<Values> qLinearConv(Node &n) {
+  FailureOr<Values> sums = convolutionOfIntegers(n, n.in(0), n.in(2), n.in(3), n.in(5), n.in(8));
+  if (failed(sums) || !sums->front())
+    return failure();
+  Value y = sums->front();
+  return requantize(n, sums,
+                    factorOf(n, spread(n, n.in(1), y, 1, 0), spread(n, n.in(4), y, 1, 0), spread(n, n.in(6), y, 1, 0)),
+                    n.in(7));
+}
+
+/// A scale of rows or columns beside the result of a product.
+static Value ofProduct(Node &n, Value scale, Value y, bool isRow) {
+  int64_t rank = n.rankOf(y);
+  return n.rankOf(scale) <= 1 ? spread(n, scale, y, isRow ? std::max<int64_t>(rank - 2, 0) : rank - 1, 0) : scale;
+}
+
+static FailureOr<Values> qLinearMatMul(Node &n) {
+  FailureOr<Values> sums = productOfIntegers(n, n.in(0), n.in(2), n.in(3), n.in(5));
+  if (failed(sums) || !sums->front())
+    return failure();
+  Value y = sums->front();
+  return requantize(
+      n, sums,
+      factorOf(n, ofProduct(n, n.in(1), y, true), ofProduct(n, n.in(4), y, false), spread(n, n.in(6), y, 0, 0)),
+      n.in(7));
+}
+
+//===- com.microsoft -------------------------------------------------------------------------------------------===//
+
+/// A quantized input as real numbers: the value at `i`, its scale and its zero point (which may be absent).
+static Value realInput(Node &n, size_t i) {
+  if (!n.in(i) || !n.in(i + 1) || !isQuantizedType(n, n.elementOf(n.in(i))))
+    return {};
+  Value x = n.in(i), scale = spread(n, n.in(i + 1), x, 0, 0), zero = spread(n, n.in(i + 2), x, 0, 0);
+  if (!scale || (n.in(i + 2) && !zero))
+    return {};
+  return dequantize(n, x, scale, zero, n.b.getF32Type());
+}
+
+/// Real numbers as the quantized output of a scale and a zero point, or without one of the type of `like`.
+static FailureOr<Values> quantizedOutput(Node &n, Value real, Value scale, Value zero, Value like) {
+  if (!real)
+    return failure();
+  Value scales = spread(n, scale, real, 0, 0), zeros = spread(n, zero, real, 0, 0);
+  if (!scales || (zero && !zeros))
+    return failure();
+  return one(quantize(n, real, scales, zeros, n.elementOf(zero ? zero : like)));
+}
+
+static FailureOr<Values> qLinearBinary(Node &n, StringRef kind) {
+  if (!n.has(0) || !n.has(1) || !n.has(3) || !n.has(4) || !n.has(6))
+    return n.refuse("T0201", "expects A, A_scale, A_zero_point, B, B_scale, B_zero_point, C_scale and C_zero_point");
+  Value a = realInput(n, 0), b = realInput(n, 3);
+  if (!a || !b)
+    return failure();
+  return quantizedOutput(n, n.binary(kind, a, b), n.in(6), n.in(7), n.in(0));
+}
+static FailureOr<Values> qLinearAdd(Node &n) { return qLinearBinary(n, "add"); }
+static FailureOr<Values> qLinearMul(Node &n) { return qLinearBinary(n, "mul"); }
+
+static FailureOr<Values> qLinearUnary(Node &n, StringRef kind, ArrayRef<double> params) {
+  if (!n.has(0) || !n.has(1) || !n.has(3))
+    return n.refuse("T0201", "expects X, X_scale, X_zero_point, Y_scale and Y_zero_point");
+  Value x = realInput(n, 0);
+  if (!x)
+    return failure();
+  return quantizedOutput(n, n.unary(kind, x, params), n.in(3), n.in(4), n.in(0));
+}
+static FailureOr<Values> qLinearSigmoid(Node &n) { return qLinearUnary(n, "sigmoid", {}); }
+static FailureOr<Values> qLinearLeakyRelu(Node &n) {
+  return qLinearUnary(n, "leaky_relu", {n.getFloat("alpha", 0.01f)});
+}
+
+static FailureOr<Values> qLinearGlobalAveragePool(Node &n) {
+  if (!n.has(0) || !n.has(1) || !n.has(3))
+    return n.refuse("T0201", "expects X, X_scale, X_zero_point, Y_scale and Y_zero_point");
+  Value x = realInput(n, 0);
+  if (!x)
+    return failure();
+  bool isLast = n.getInt("channels_last", 0);
+  Ints axes;
+  for (int64_t axis = isLast ? 1 : 2; axis < n.rankOf(x) - (isLast ? 1 : 0); ++axis)
+    axes.push_back(axis);
+  return quantizedOutput(n, n.reduce("mean", x, axes, true), n.in(3), n.in(4), n.in(0));
+}
+
+static FailureOr<Values> qLinearConcat(Node &n) {
+  if (!n.has(0) || !n.has(1) || !n.has(2) || !n.has(3) || (n.inputs.size() - 2) % 3)
+    return n.refuse("T0201", "expects Y_scale, Y_zero_point, and a tensor, a scale and a zero point for each part");
+  Values parts;
+  for (size_t i = 2; i < n.inputs.size(); i += 3)
+    if (parts.push_back(realInput(n, i)); !parts.back())
+      return failure();
+  FailureOr<int64_t> axis = n.axis(n.getInt("axis", 0), n.rankOf(parts[0]));
+  if (failed(axis))
+    return failure();
+  return quantizedOutput(n, n.concat(parts, *axis), n.in(0), n.in(1), n.in(1));
+}
+
+ArrayRef<Row> quantizeRows() {
+  static const Row rows[] = {
+      {"QuantizeLinear", 10, quantizeLinear},
+      {"DequantizeLinear", 10, dequantizeLinear},
+      {"DynamicQuantizeLinear", 11, dynamicQuantizeLinear},
+      {"MatMulInteger", 10, matmulInteger},
+      {"ConvInteger", 10, convInteger},
+      {"QLinearConv", 10, qLinearConv},
+      {"QLinearMatMul", 10, qLinearMatMul},
+      {"com.microsoft::QuantizeLinear", 1, quantizeLinear},
+      {"com.microsoft::DequantizeLinear", 1, dequantizeLinear},
+      {"com.microsoft::QLinearAdd", 1, qLinearAdd},
+      {"com.microsoft::QLinearMul", 1, qLinearMul},
+      {"com.microsoft::QLinearSigmoid", 1, qLinearSigmoid},
+      {"com.microsoft::QLinearLeakyRelu", 1, qLinearLeakyRelu},
+      {"com.microsoft::QLinearGlobalAveragePool", 1, qLinearGlobalAveragePool},
+      {"com.microsoft::QLinearConcat", 1, qLinearConcat},
+  };
+  return rows;
+}
+
+} // namespace tegula

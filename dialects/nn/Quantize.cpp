@@ -1,0 +1,110 @@
+//===- Quantize.cpp - between real numbers and the integers that stand for them ----------===//
+//
+// One definition of rounding and saturation: ONNX's QuantizeLinear and DequantizeLinear. All quantized operators are
+// made of these two and of sums of products of integers.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "tegula/dialects/nn/Nn.h"
+
+using namespace mlir;
+using namespace tegula::nn;
+
+static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+/// Whether a parameter of shape `from` broadcasts to `to` without making it larger.
+static bool broadcastsTo(ArrayRef<int64_t> from, ArrayRef<int64_t> to) {
+  if (from.size() > to.size())
+    return false;
+  for (auto [extent, wanted] : llvm::zip(llvm::reverse(from), llvm::reverse(to)))
+    if (extent != 1 && extent != wanted && !ShapedType::isDynamic(extent) && !ShapedType::isDynamic(wanted))
+      return false;
+  return true;
+}
+
+/// What both ops ask of shapes and of the zero point, which holds what `integers` does.
+static LogicalResult verifyAffine(Operation *op, Value x, Value scale, Value zero, Value integers) {
+  Value y = op->getResult(0);
+  // quantize C1
+  // dequantize C1
+  if (failed(verifyCompatibleShape(x.getType(), y.getType())))
+    return op->emitOpError("expects a result of the input's shape, but got ") << y.getType() << " of " << x.getType();
+  for (Value parameter : {scale, zero})
+    if (parameter && !broadcastsTo(tensorType(parameter).getShape(), tensorType(x).getShape()))
+      return op->emitOpError("expects a scale and a zero point that broadcast to ")
+             << x.getType() << ", but got " << parameter.getType();
+  // quantize C3
+  // dequantize C3
+  if (zero && getElementTypeOrSelf(zero) != getElementTypeOrSelf(integers))
+    return op->emitOpError("expects a zero point of ")
+           << getElementTypeOrSelf(integers) << ", but got " << getElementTypeOrSelf(zero);
+  return success();
+}
+
+/// linalg.generic over x and its parameters; `body` gets an element of each.
+static Value mapAffine(LoweringBuilder &b, ValueRange operands, Type result, LoweringBuilder::Body body) {
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(result).getShape();
+  SmallVector<AffineMap> maps;
+  for (Value operand : operands)
+    maps.push_back(b.broadcastMap(tensorType(operand).getShape(), shape));
+  return b.map(SmallVector<Value>(operands), maps, b.extents(operands[0]), loweredType(getElementTypeOrSelf(result)),
+               body);
+}
+
+LogicalResult QuantizeOp::verify() {
+  if (failed(verifyAffine(*this, getX(), getScale(), getZero(), getY())))
+    return failure();
+  Type x = getElementTypeOrSelf(getX()), scale = getElementTypeOrSelf(getScale()), y = getElementTypeOrSelf(getY());
+  if (!isa<FloatType>(scale) || (x != scale && !x.isInteger(32))) // quantize C2
+    return emitOpError("cannot divide ") << x << " by a scale of " << scale;
+  if (!y.isInteger(8) && !y.isInteger(16)) // quantize C3
+    return emitOpError("expects a result of 8 or 16 bits, but got ") << y;
+  return success();
+}
+
+FailureOr<SmallVector<Value>> QuantizeOp::lower(LoweringBuilder &b, ValueRange operands) {
+  Type from = getElementTypeOrSelf(getX()), to = getElementTypeOrSelf(getY()), f32 = b.b.getF32Type();
+  bool isUnsigned = to.isUnsignedInteger();
+  int64_t width = to.getIntOrFloatBitWidth(), low = isUnsigned ? 0 : -(int64_t(1) << (width - 1));
+  int64_t high = low + (int64_t(1) << width) - 1;
+  return SmallVector<Value>{mapAffine(b, operands, getY().getType(), [&](ArrayRef<Value> elements) {
+    Value scale = elements[1], x = elements[0];
+    if (isa<IntegerType>(from))
+      x = b.cast(x, scale.getType());
+    Value rounded = b.cast(math::RoundEvenOp::create(b.b, b.loc, b.div(x, scale)), f32);
+    // Saturated before it becomes an integer: any integer minus a zero point is exact in f32.
+    Value lowest = b.number(f32, low), highest = b.number(f32, high);
+    Value zero = operands.size() == 3 ? b.cast(elements[2], f32, isUnsigned) : Value();
+    if (zero) {
+      lowest = b.sub(lowest, zero);
+      highest = b.sub(highest, zero);
+    }
+    Value kept = b.quickMin(b.quickMax(rounded, lowest), highest);
+    kept = zero ? b.add(kept, zero) : kept;
+    return b.cast(arith::FPToSIOp::create(b.b, b.loc, b.b.getI32Type(), kept).getResult(), loweredType(to));
+  })};
+}
+
+LogicalResult DequantizeOp::verify() {
+  if (failed(verifyAffine(*this, getX(), getScale(), getZero(), getX())))
+    return failure();
+  Type x = getElementTypeOrSelf(getX()), scale = getElementTypeOrSelf(getScale()), y = getElementTypeOrSelf(getY());
+  if (!isa<FloatType>(scale) || !isa<FloatType>(y)) // dequantize C2
+    return emitOpError("expects a scale and a result of floats, but got ") << scale << " and " << y;
+  if (!x.isInteger(8) && !x.isInteger(16) && !x.isInteger(32)) // dequantize C3
+    return emitOpError("expects integers of 8, 16 or 32 bits, but got ") << x;
+  return success();
+}
+
+FailureOr<SmallVector<Value>> DequantizeOp::lower(LoweringBuilder &b, ValueRange operands) {
+  Type from = getElementTypeOrSelf(getX()), to = getElementTypeOrSelf(getY());
+  Type i32 = b.b.getI32Type(), f32 = b.b.getF32Type();
+  return SmallVector<Value>{mapAffine(b, operands, getY().getType(), [&](ArrayRef<Value> elements) {
+    Value x = b.cast(elements[0], i32, from.isUnsignedInteger());
+    if (operands.size() == 3)
+      x = b.sub(x, b.cast(elements[2], i32, from.isUnsignedInteger()));
+    // Rounded here, not in one with what follows: the next op may be a sum of two of these.
+    return b.cast(arith::MulFOp::create(b.b, b.loc, b.cast(x, f32), b.cast(elements[1], f32)).getResult(), to);
+  })};
+}

@@ -1,0 +1,197 @@
+# Quantized operators: the integers that the standard's formulas give in float64, whatever the types, axes and zero points.
+# RUN: rm -rf %t && mkdir %t && cd %t && %python %s %tegulac
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import tegula
+from onnx import TensorProto, helper, numpy_helper
+
+random = np.random.default_rng(0)
+TYPES = {
+    np.int8: (TensorProto.INT8, -128, 127),
+    np.uint8: (TensorProto.UINT8, 0, 255),
+    np.int16: (TensorProto.INT16, -32768, 32767),
+    np.uint16: (TensorProto.UINT16, 0, 65535)
+}
+F32 = np.float32
+
+
+def run(nodes, inputs, constants=None, domain=""):
+    """Outputs y of the nodes; constants are initializers, unless they are TensorProtos already."""
+    tensors = [
+        value if isinstance(value, TensorProto) else numpy_helper.from_array(np.asarray(value), name)
+        for name, value in (constants or {}).items()
+    ]
+    infos = [
+        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.asarray(value).dtype), np.shape(value))
+        for name, value in inputs.items()
+    ]
+    sets = [helper.make_opsetid("", 21)] + [helper.make_opsetid(domain, 1)] * bool(domain)
+    outputs = [helper.make_empty_tensor_value_info("y")]
+    onnx.save(helper.make_model(helper.make_graph(nodes, "g", infos, outputs, tensors), opset_imports=sets, ir_version=10),
+              "m.onnx")
+    tegula.compile("m.onnx", "m.so")
+    return tegula.load("m.so", threads=2).run({name: np.asarray(value) for name, value in inputs.items()})["y"]
+
+
+def integers(kind, *shape):
+    return random.integers(TYPES[kind][1], TYPES[kind][2] + 1, shape).astype(kind)
+
+
+def quantized(x, scale, zero, kind):
+    return np.clip(np.rint(x / scale) + np.asarray(zero, np.float64), *TYPES[kind][1:]).astype(kind)
+
+
+# Quantized and back: one scale, one for each place on an axis, one for each block (the last block is short).
+for kind in TYPES:
+    for axis, block, shape in ((0, 0, ()), (1, 0, (5, )), (-1, 0, (7, )), (2, 3, (2, 5, 3))):
+        x = (1000 * random.standard_normal((2, 5, 7))).astype(F32)
+        x[0, 0, :4] = np.inf, -np.inf, 3e38, 2.5
+        scale, zero = random.uniform(0.1, 4, shape).astype(F32), integers(kind, *shape)
+        wide = [
+            np.repeat(v, 3, 2)[:, :, :7] if block else v.reshape(-1, 1) if len(shape) == 1 and axis == 1 else v
+            for v in (scale, zero)
+        ]
+        options = {"axis": axis, **({"block_size": block} if block else {})}
+        got = run([helper.make_node("QuantizeLinear", ["x", "s", "z"], ["y"], "q", **options)], {"x": x}, {
+            "s": scale,
+            "z": zero
+        })
+        np.testing.assert_array_equal(got, quantized(x / wide[0], F32(1), wide[1], kind))
+        q = integers(kind, 2, 5, 7)
+        got = run([helper.make_node("DequantizeLinear", ["x", "s", "z"], ["y"], "d", **options)], {"x": q}, {
+            "s": scale,
+            "z": zero
+        })
+        np.testing.assert_array_equal(got, (q.astype(F32) - wide[1].astype(F32)) * wide[0])
+
+# Halves go to the even neighbour, and a NaN to the smallest number. Without a zero point the result is uint8.
+x = np.array([0.5, 1.5, 2.5, -0.5, np.nan, 254.5, 255.5, 300], F32)
+got = run([helper.make_node("QuantizeLinear", ["x", "s"], ["y"], "q")], {"x": x}, {"s": F32(1)})
+np.testing.assert_array_equal(got, np.array([0, 2, 2, 0, 0, 254, 255, 255], np.uint8))
+
+# Weights of 4 bits in blocks, packed two in a byte, an odd number of them.
+weights, scale, zero = random.integers(-8, 8, (9, 5)), random.uniform(0.5, 2,
+                                                                      (3, 5)).astype(F32), random.integers(-8, 8, (3, 5))
+fours = {
+    "w": helper.make_tensor("w", TensorProto.INT4, (9, 5), weights.flatten()),
+    "z": helper.make_tensor("z", TensorProto.INT4, (3, 5), zero.flatten()),
+    "s": scale
+}
+x = random.standard_normal((2, 9)).astype(F32)
+got = run([
+    helper.make_node("DequantizeLinear", ["w", "s", "z"], ["d"], "d", axis=0, block_size=3),
+    helper.make_node("MatMul", ["x", "d"], ["y"], "m")
+], {"x": x}, fours)
+np.testing.assert_allclose(got,
+                           x @ ((weights - np.repeat(zero, 3, 0)) * np.repeat(scale, 3, 0)).astype(F32),
+                           rtol=1e-5,
+                           atol=1e-5)
+
+
+def convolved(x, w, pad, stride):
+    """Convolution of int64 images [N, C, H, W]."""
+    x = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+    windows = np.lib.stride_tricks.sliding_window_view(x, w.shape[2:], (2, 3))[:, :, ::stride, ::stride]
+    return np.einsum("nchwij,mcij->nmhw", windows, w)
+
+
+# Integer products and convolutions, with zero points on either side, and what is made of their sums.
+for left in (np.uint8, np.int8):
+    for right in (np.int8, np.uint8):
+        a, b, za, zb = integers(left, 2, 6, 33), integers(right, 33, 19), integers(left), integers(right, 19)
+        sums = (a.astype(np.int64) - za) @ (b.astype(np.int64) - zb)
+        got = run([helper.make_node("MatMulInteger", ["a", "b", "za", "zb"], ["y"], "m")], {"a": a}, {
+            "b": b,
+            "za": za,
+            "zb": zb
+        })
+        np.testing.assert_array_equal(got, sums)
+        sa, sb, sy, zy = F32(0.02), random.uniform(0.01, 0.03, 19).astype(F32), F32(3.1), integers(left)
+        got = run([helper.make_node("QLinearMatMul", ["a", "sa", "za", "b", "sb", "zb", "sy", "zy"], ["y"], "m")], {"a": a},
+                  {
+                      "sa": sa,
+                      "za": za,
+                      "b": b,
+                      "sb": sb,
+                      "zb": zb,
+                      "sy": sy,
+                      "zy": zy
+                  })
+        np.testing.assert_array_equal(got, quantized(sums.astype(F32) * (sa * sb / sy), F32(1), zy, left))
+
+        x, w, zx, zw = integers(left, 2, 5, 9, 8), integers(right, 12, 5, 3, 3), integers(left), integers(right)
+        image, kernel = x.astype(np.int64) - zx, w.astype(np.int64) - zw
+        got = run([helper.make_node("ConvInteger", ["x", "w", "zx", "zw"], ["y"], "c", pads=[1] * 4, strides=[2, 2])],
+                  {"x": x}, {
+                      "w": w,
+                      "zx": zx,
+                      "zw": zw
+                  })
+        np.testing.assert_array_equal(got, convolved(image, kernel, 1, 2))
+        sx, sw, bias = F32(0.05), random.uniform(0.01, 0.03, 12).astype(F32), random.integers(-9999, 9999,
+                                                                                              12).astype(np.int32)
+        got = run([helper.make_node("QLinearConv", ["x", "sx", "zx", "w", "sw", "zw", "sy", "zy", "bias"], ["y"], "c")],
+                  {"x": x}, {
+                      "sx": sx,
+                      "zx": zx,
+                      "w": w,
+                      "sw": sw,
+                      "zw": zw,
+                      "sy": sy,
+                      "zy": zy,
+                      "bias": bias
+                  })
+        factor = (sx * sw / sy).reshape(-1, 1, 1)
+        sums = convolved(image, kernel, 0, 1) + bias.reshape(-1, 1, 1)
+        np.testing.assert_array_equal(got, quantized(sums.astype(F32) * factor, F32(1), zy, left))
+
+# Operators of com.microsoft.
+MS = "com.microsoft"
+for kind in (np.int8, np.uint8):
+    a, b, za, zb, zy = integers(kind, 2, 4, 6, 5), integers(kind, 4, 1, 1), integers(kind), integers(kind), integers(kind)
+    scales = {"sa": F32(0.03), "za": za, "sb": F32(0.05), "zb": zb, "sy": F32(0.07), "zy": zy}
+    left, right = (a.astype(F32) - F32(za)) * F32(0.03), (b.astype(F32) - F32(zb)) * F32(0.05)
+    for op, want in (("QLinearAdd", left + right), ("QLinearMul", left * right)):
+        got = run([helper.make_node(op, ["a", "sa", "za", "b", "sb", "zb", "sy", "zy"], ["y"], op, domain=MS)], {
+            "a": a,
+            "b": b
+        }, scales, MS)
+        np.testing.assert_array_equal(got, quantized(want, F32(0.07), zy, kind))
+    for op, want in (("QLinearLeakyRelu", np.where(left < 0,
+                                                   F32(0.01) * left, left)), ("QLinearSigmoid", 1 / (1 + np.exp(-left))),
+                     ("QLinearGlobalAveragePool", left.mean((2, 3), keepdims=True, dtype=np.float64))):
+        got = run([helper.make_node(op, ["a", "sa", "za", "sy", "zy"], ["y"], op, domain=MS)], {"a": a},
+                  {name: scales[name]
+                   for name in ("sa", "za", "sy", "zy")}, MS)
+        want = quantized(want.astype(F32), F32(0.07), zy, kind).astype(int)
+        assert np.abs(got.astype(int) - want).max() <= (op
+                                                        != "QLinearLeakyRelu"), op  # sums and exp: the last bit of a float
+    c = integers(kind, 2, 3, 6, 5)
+    got = run(
+        [helper.make_node("QLinearConcat", ["sy", "zy", "a", "sa", "za", "c", "sb", "zb"], ["y"], "cat", domain=MS, axis=1)],
+        {
+            "a": a,
+            "c": c
+        }, scales, MS)
+    parts = np.concatenate([left, (c.astype(F32) - F32(zb)) * F32(0.05)], 1)
+    np.testing.assert_array_equal(got, quantized(parts, F32(0.07), zy, kind))
+
+
+def refused(node, inputs, constants, words, domain=""):
+    try:
+        run([node], inputs, constants, domain)
+    except tegula.CompileError as error:
+        assert words in str(error) and node.name in str(error), error
+    else:
+        raise AssertionError(f"{node.op_type} is not refused")
+
+
+# Parameters that fit no axis, missing ones, 4 bits where only bytes are read.
+x = np.zeros((2, 5), F32)
+refused(helper.make_node("QuantizeLinear", ["x", "s"], ["y"], "quant", axis=1), {"x": x}, {"s": np.ones(4, F32)}, "T0202")
+refused(helper.make_node("QLinearAdd", ["x", "s"], ["y"], "sum", domain=MS), {"x": x.astype(np.int8)}, {"s": F32(1)},
+        "T0201", MS)
+refused(helper.make_node("Reshape", ["w", "s"], ["y"], "view"), {"x": x}, {"w": fours["w"], "s": np.array([45])}, "4 bits")
