@@ -12,6 +12,9 @@ using namespace mlir;
 
 namespace tegula {
 
+/// The axis of parameters that have one element.
+static constexpr int64_t kNoAxis = -1;
+
 /// A scale or zero point in a shape that broadcasts to x: of one element, one for each place on `axis`, or one for each
 /// `block` places on it. Null (reported) where it fits none of these.
 static Value spread(Node &n, Value parameter, Value x, int64_t axis, int64_t block) {
@@ -23,10 +26,12 @@ static Value spread(Node &n, Value parameter, Value x, int64_t axis, int64_t blo
   auto misfit = [&]() -> Value {
     std::string text;
     llvm::raw_string_ostream(text) << "a scale or zero point of " << parameter.getType() << " does not fit "
-                                   << x.getType() << " on axis " << axis;
+                                   << x.getType() << (axis < 0 ? " as a whole" : " on axis " + std::to_string(axis));
     (void)n.refuse("T0202", text);
     return {};
   };
+  if (axis < 0 || axis >= (int64_t)wanted.size())
+    return misfit();
   if (block == 0) {
     if (shape.size() != 1 || (shape[0] != wanted[axis] && !ShapedType::isDynamic(wanted[axis])) ||
         ShapedType::isDynamic(shape[0]))
@@ -196,14 +201,15 @@ static FailureOr<Values> convInteger(Node &n) {
   return convolutionOfIntegers(n, n.in(0), n.in(2), n.in(1), n.in(3), {});
 }
 
-/// Sums of products as quantized values: times `factor`, rounded, plus the zero point.
-static FailureOr<Values> requantize(Node &n, FailureOr<Values> sums, Value factor, Value zero) {
-  if (failed(sums) || !factor || (zero && !isQuantizedType(n, n.elementOf(zero))))
+/// Sums of products as quantized values of the type of `like`: times `factor`, rounded, plus the zero point.
+static FailureOr<Values> requantize(Node &n, Value sums, Value factor, Value zero, Value like) {
+  Type f32 = n.b.getF32Type(), element = n.elementOf(zero ? zero : like);
+  if (!sums || !factor || !isQuantizedType(n, element))
     return failure();
-  Type f32 = n.b.getF32Type();
-  Value real = dequantize(n, sums->front(), factor, {}, f32);
-  Value shared = spread(n, zero, sums->front(), 0, 0);
-  return one(shared ? quantize(n, real, n.number(f32, 1), shared, n.elementOf(zero)) : Value());
+  Value shared = spread(n, zero, sums, kNoAxis, 0);
+  if (zero && !shared)
+    return failure();
+  return one(quantize(n, dequantize(n, sums, factor, {}, f32), n.number(f32, 1), shared, element));
 }
 
 /// `a * b / y` of scales, in f32.
@@ -218,10 +224,8 @@ static FailureOr<Values> qLinearConv(Node &n) {
   FailureOr<Values> sums = convolutionOfIntegers(n, n.in(0), n.in(2), n.in(3), n.in(5), n.in(8));
   if (failed(sums) || !sums->front())
     return failure();
-  Value y = sums->front();
-  return requantize(n, sums,
-                    factorOf(n, spread(n, n.in(1), y, 1, 0), spread(n, n.in(4), y, 1, 0), spread(n, n.in(6), y, 1, 0)),
-                    n.in(7));
+  Value y = sums->front(), x = spread(n, n.in(1), y, kNoAxis, 0), w = spread(n, n.in(4), y, 1, 0);
+  return requantize(n, y, factorOf(n, x, w, spread(n, n.in(6), y, kNoAxis, 0)), n.in(7), n.in(0));
 }
 
 /// A scale of rows or columns beside the result of a product.
@@ -234,11 +238,8 @@ static FailureOr<Values> qLinearMatMul(Node &n) {
   FailureOr<Values> sums = productOfIntegers(n, n.in(0), n.in(2), n.in(3), n.in(5));
   if (failed(sums) || !sums->front())
     return failure();
-  Value y = sums->front();
-  return requantize(
-      n, sums,
-      factorOf(n, ofProduct(n, n.in(1), y, true), ofProduct(n, n.in(4), y, false), spread(n, n.in(6), y, 0, 0)),
-      n.in(7));
+  Value y = sums->front(), a = ofProduct(n, n.in(1), y, true), b = ofProduct(n, n.in(4), y, false);
+  return requantize(n, y, factorOf(n, a, b, spread(n, n.in(6), y, kNoAxis, 0)), n.in(7), n.in(0));
 }
 
 //===- com.microsoft -------------------------------------------------------------------------------------------===//
@@ -247,7 +248,7 @@ static FailureOr<Values> qLinearMatMul(Node &n) {
 static Value realInput(Node &n, size_t i) {
   if (!n.in(i) || !n.in(i + 1) || !isQuantizedType(n, n.elementOf(n.in(i))))
     return {};
-  Value x = n.in(i), scale = spread(n, n.in(i + 1), x, 0, 0), zero = spread(n, n.in(i + 2), x, 0, 0);
+  Value x = n.in(i), scale = spread(n, n.in(i + 1), x, kNoAxis, 0), zero = spread(n, n.in(i + 2), x, kNoAxis, 0);
   if (!scale || (n.in(i + 2) && !zero))
     return {};
   return dequantize(n, x, scale, zero, n.b.getF32Type());
@@ -257,7 +258,7 @@ static Value realInput(Node &n, size_t i) {
 static FailureOr<Values> quantizedOutput(Node &n, Value real, Value scale, Value zero, Value like) {
   if (!real)
     return failure();
-  Value scales = spread(n, scale, real, 0, 0), zeros = spread(n, zero, real, 0, 0);
+  Value scales = spread(n, scale, real, kNoAxis, 0), zeros = spread(n, zero, real, kNoAxis, 0);
   if (!scales || (zero && !zeros))
     return failure();
   return one(quantize(n, real, scales, zeros, n.elementOf(zero ? zero : like)));
@@ -313,6 +314,168 @@ static FailureOr<Values> qLinearConcat(Node &n) {
   return quantizedOutput(n, n.concat(parts, *axis), n.in(0), n.in(1), n.in(1));
 }
 
+/// Operator `op` of the standard, with the node's attributes, on real numbers.
+static Value onReals(Node &n, StringRef op, int opset, Value x) {
+  Node standard = n;
+  standard.inputs = {x};
+  standard.opset = opset;
+  RowBuilder row = findRow(op, opset);
+  if (!row) {
+    (void)n.refuse("T0201", "opset " + Twine(opset) + " has no " + op);
+    return {};
+  }
+  FailureOr<Values> results = row(standard);
+  n.failedBefore |= standard.failedBefore || failed(results);
+  return failed(results) ? Value() : results->front();
+}
+
+static FailureOr<Values> qLinearSoftmax(Node &n) {
+  if (!n.has(0) || !n.has(1) || !n.has(3))
+    return n.refuse("T0201", "expects X, X_scale, X_zero_point, Y_scale and Y_zero_point");
+  Value x = realInput(n, 0);
+  if (!x)
+    return failure();
+  return quantizedOutput(n, onReals(n, "Softmax", n.getInt("opset", 13), x), n.in(3), n.in(4), n.in(0));
+}
+
+static FailureOr<Values> qLinearAveragePool(Node &n) {
+  if (!n.has(0) || !n.has(1) || !n.has(3))
+    return n.refuse("T0201", "expects X, X_scale, X_zero_point, Y_scale and Y_zero_point");
+  Value x = realInput(n, 0);
+  if (!x)
+    return failure();
+  bool isLast = n.getInt("channels_last", 0);
+  int64_t rank = n.rankOf(x);
+  Ints first{0, rank - 1}, last{0}; // where each axis comes from
+  for (int64_t axis = 1; axis < rank - 1; ++axis)
+    first.push_back(axis);
+  for (int64_t axis = 2; axis < rank; ++axis)
+    last.push_back(axis);
+  last.push_back(1);
+  Value y = onReals(n, "AveragePool", 11, isLast ? n.transpose(x, first) : x);
+  return quantizedOutput(n, y && isLast ? n.transpose(y, last) : y, n.in(3), n.in(4), n.in(0));
+}
+
+static FailureOr<Values> qLinearWhere(Node &n) {
+  if (!n.has(0) || !n.has(1) || !n.has(2) || !n.has(4) || !n.has(5) || !n.has(7))
+    return n.refuse("T0201", "expects a condition, and X, Y and the result with a scale and a zero point each");
+  Value x = realInput(n, 1), y = realInput(n, 4);
+  if (!x || !y)
+    return failure();
+  return quantizedOutput(n, n.select(n.in(0), x, y), n.in(7), n.in(8), n.in(1));
+}
+
+/// alpha * A * B + C of quantized matrices; C in steps of alpha * a_scale * b_scale. Real numbers without a y_scale.
+static FailureOr<Values> qGemm(Node &n) {
+  for (size_t i : {0, 1, 3, 4})
+    if (!n.has(i) || (i % 3 == 0 && n.rankOf(n.in(i)) != 2))
+      return n.refuse("T0201", "expects the matrices A and B with a scale and a zero point each");
+  Value a = n.in(0), b = n.in(3), aScale = n.in(1), bScale = n.in(4);
+  // Columns of the product are rows of a B that is to be transposed.
+  bool isTransposed = n.getInt("transB", 0);
+  Value left = centered(n, a, n.in(2), 0), right = centered(n, b, n.in(5), isTransposed ? 0 : 1);
+  if (!left || !right)
+    return failure();
+  FailureOr<Values> sums = product(n, n.getInt("transA", 0) ? n.transpose(left, {1, 0}) : left,
+                                   isTransposed ? n.transpose(right, {1, 0}) : right);
+  if (failed(sums) || !sums->front())
+    return failure();
+  Value y = n.has(6) ? n.binary("add", sums->front(), n.in(6)) : sums->front();
+  Type f32 = n.b.getF32Type();
+  Value scale =
+      n.binary("mul", n.cast(ofProduct(n, aScale, y, true), f32), n.cast(ofProduct(n, bScale, y, false), f32));
+  if (double alpha = n.getFloat("alpha", 1); alpha != 1)
+    scale = n.binary("mul", n.number(f32, alpha), scale);
+  if (!n.has(7))
+    return one(dequantize(n, y, scale, {}, f32));
+  return requantize(n, y, n.binary("div", scale, n.cast(spread(n, n.in(7), y, kNoAxis, 0), f32)), n.in(8), n.in(0));
+}
+
+/// The sums of a product as real numbers, plus a bias.
+static FailureOr<Values> realProduct(Node &n, FailureOr<Values> sums, Value aScale, Value bScale, Value bias) {
+  if (failed(sums) || !sums->front())
+    return failure();
+  Type f32 = n.b.getF32Type();
+  Value y = sums->front(), rows = ofProduct(n, aScale, y, true), columns = ofProduct(n, bScale, y, false);
+  if (!rows || !columns)
+    return failure();
+  Value real = dequantize(n, y, n.binary("mul", n.cast(rows, f32), n.cast(columns, f32)), {}, f32);
+  return one(bias && real ? n.binary("add", real, bias) : real);
+}
+
+static FailureOr<Values> matmulIntegerToFloat(Node &n) {
+  if (!n.has(0) || !n.has(1) || !n.has(2) || !n.has(3))
+    return n.refuse("T0201", "expects A, B, a_scale and b_scale");
+  return realProduct(n, productOfIntegers(n, n.in(0), n.in(4), n.in(1), n.in(5)), n.in(2), n.in(3), n.in(6));
+}
+
+static FailureOr<Values> dynamicQuantizeMatMul(Node &n) {
+  if (!n.has(0) || !n.has(1) || !n.has(2))
+    return n.refuse("T0201", "expects A, B and b_scale");
+  FailureOr<Values> a = dynamicQuantizeLinear(n);
+  if (failed(a))
+    return failure();
+  return realProduct(n, productOfIntegers(n, (*a)[0], (*a)[2], n.in(1), n.in(3)), (*a)[1], n.in(2), n.in(4));
+}
+
+/// Bytes [..., k] as the numbers of `bits` bits in them, the lowest first: [..., k * 8 / bits].
+static Value unpackedBits(Node &n, Value bytes, int64_t bits) {
+  if (bits == 8)
+    return bytes;
+  Type ui8 = n.elementOf(bytes);
+  Ints one(n.shapeOf(bytes)), joined(n.shapeOf(bytes));
+  one.push_back(1);
+  joined.back() *= 8 / bits;
+  Values parts;
+  Value column = n.reshape(bytes, one);
+  for (int64_t shift = 0; shift < 8; shift += bits)
+    parts.push_back(
+        n.binary("bit_and", n.binary("shift_right", column, n.number(ui8, shift)), n.number(ui8, (1 << bits) - 1)));
+  return n.reshape(n.concat(parts, one.size() - 1), joined);
+}
+
+/// A * B^T, with B: [N, blocks of K, bytes] in 2, 4 or 8 bits, a scale and a zero point for each block.
+static FailureOr<Values> matmulNBits(Node &n) {
+  int64_t k = n.getInt("K", 0), columns = n.getInt("N", 0), bits = n.getInt("bits", 4),
+          size = n.getInt("block_size", 0);
+  if (!n.has(0) || !n.has(1) || !n.has(2) || k < 1 || columns < 1 || size < 1 || size > k + 4096)
+    return n.refuse("T0201", "expects A, B and scales, and the attributes K, N and block_size");
+  Value a = n.in(0), b = n.in(1), scales = n.in(2), zeros = n.in(3);
+  int64_t blocks = (k + size - 1) / size;
+  auto holds = [&](Value value, int64_t count) {
+    return n.typeOf(value).hasStaticShape() && n.typeOf(value).getNumElements() == count;
+  };
+  if ((bits != 2 && bits != 4 && bits != 8) || n.has(4))
+    return n.refuse("T0102", "only 2, 4 and 8 bits in blocks side by side are supported");
+  Type ui8 = IntegerType::get(n.b.getContext(), 8, IntegerType::Unsigned);
+  int64_t zeroBytes = (blocks * bits + 7) / 8;
+  bool arePacked = zeros && n.elementOf(zeros) == ui8;
+  if (n.elementOf(b) != ui8 || size * bits % 8 || !holds(b, columns * blocks * size * bits / 8) ||
+      !holds(scales, columns * blocks) || (zeros && !holds(zeros, columns * (arePacked ? zeroBytes : blocks))))
+    return n.refuse("T0202", "B, scales or zero_points do not hold what K, N, bits and block_size say");
+  Value q = unpackedBits(n, n.reshape(b, {columns, blocks, size * bits / 8}), bits);
+  Value scale = n.reshape(scales, {columns, blocks, 1}), weights;
+  Type element = n.elementOf(scales);
+  if (zeros && !arePacked) { // real numbers
+    Value wide = n.binary("sub", n.cast(q, element), n.cast(n.reshape(zeros, {columns, blocks, 1}), element));
+    weights = n.binary("mul", wide, scale);
+  } else {
+    Value zero = n.number(ui8, 1 << (bits - 1));
+    if (zeros) {
+      zero = n.slice(unpackedBits(n, n.reshape(zeros, {columns, zeroBytes}), bits), 1, 0, blocks);
+      zero = n.reshape(zero, {columns, blocks, 1});
+    }
+    weights = dequantize(n, q, scale, zero, element);
+  }
+  if (!weights)
+    return failure();
+  weights = n.slice(n.reshape(weights, {columns, blocks * size}), 1, 0, k);
+  FailureOr<Values> y = product(n, a, n.cast(n.transpose(weights, {1, 0}), n.elementOf(a)));
+  if (failed(y) || !n.has(5))
+    return y;
+  return one(n.binary("add", y->front(), n.in(5)));
+}
+
 ArrayRef<Row> quantizeRows() {
   static const Row rows[] = {
       {"QuantizeLinear", 10, quantizeLinear},
@@ -330,6 +493,13 @@ ArrayRef<Row> quantizeRows() {
       {"com.microsoft::QLinearLeakyRelu", 1, qLinearLeakyRelu},
       {"com.microsoft::QLinearGlobalAveragePool", 1, qLinearGlobalAveragePool},
       {"com.microsoft::QLinearConcat", 1, qLinearConcat},
+      {"com.microsoft::QLinearSoftmax", 1, qLinearSoftmax},
+      {"com.microsoft::QLinearAveragePool", 1, qLinearAveragePool},
+      {"com.microsoft::QLinearWhere", 1, qLinearWhere},
+      {"com.microsoft::QGemm", 1, qGemm},
+      {"com.microsoft::MatMulIntegerToFloat", 1, matmulIntegerToFloat},
+      {"com.microsoft::DynamicQuantizeMatMul", 1, dynamicQuantizeMatMul},
+      {"com.microsoft::MatMulNBits", 1, matmulNBits},
   };
   return rows;
 }

@@ -179,6 +179,89 @@ for kind in (np.int8, np.uint8):
     parts = np.concatenate([left, (c.astype(F32) - F32(zb)) * F32(0.05)], 1)
     np.testing.assert_array_equal(got, quantized(parts, F32(0.07), zy, kind))
 
+# Products of com.microsoft: of quantized matrices, of real ones, with weights of few bits in blocks.
+a, b, za, sa = integers(np.uint8, 4, 32), integers(np.int8, 32, 9), integers(np.uint8), F32(0.1)
+sb, bias = random.uniform(0.1, 1, 9).astype(F32), random.standard_normal(9).astype(F32)
+sums = (a.astype(np.int64) - za) @ b.astype(np.int64)
+got = run([helper.make_node("MatMulIntegerToFloat", ["a", "b", "sa", "sb", "za", "", "c"], ["y"], "m", domain=MS)], {"a": a},
+          {
+              "b": b,
+              "sa": sa,
+              "sb": sb,
+              "za": za,
+              "c": bias
+          }, MS)
+np.testing.assert_allclose(got, sums * (sa * sb) + bias, rtol=1e-6)
+for transposed in (0, 1):
+    got = run([
+        helper.make_node(
+            "QGemm", ["a", "sa", "za", "b", "sb", "zb", "", "sy", "zy"], ["y"], "g", domain=MS, transB=transposed, alpha=0.5)
+    ], {"a": a}, {
+        "b": b.T.copy() if transposed else b,
+        "sa": sa,
+        "sb": sb,
+        "za": za,
+        "zb": np.zeros(9, np.int8),
+        "sy": F32(30),
+        "zy": za
+    }, MS)
+    np.testing.assert_array_equal(got, quantized(sums.astype(F32) * (F32(0.5) * (sa * sb) / F32(30)), F32(1), za, np.uint8))
+x = random.standard_normal((4, 32)).astype(F32)
+step = F32(x.max() - x.min()) / F32(255)
+place = np.uint8(np.rint(-x.min() / step))
+got = run([helper.make_node("DynamicQuantizeMatMul", ["x", "b", "sb", "", "c"], ["y"], "m", domain=MS)], {"x": x}, {
+    "b": b,
+    "sb": sb,
+    "c": bias
+}, MS)
+sums = (quantized(x, step, place, np.uint8).astype(np.int64) - place) @ b.astype(np.int64)
+np.testing.assert_allclose(got, sums * (step * sb) + bias, rtol=1e-5, atol=1e-5)
+for bits, has_zeros, k, size in ((4, False, 64, 16), (4, True, 100, 32), (8, True, 48, 16), (2, False, 64, 32)):
+    blocks = -(-k // size)
+    values, scale = random.integers(0, 1 << bits, (5, blocks, size)), random.uniform(0.1, 1, (5, blocks)).astype(F32)
+    zeros = random.integers(0, 1 << bits, (5, blocks)) if has_zeros else np.full((5, blocks), 1 << (bits - 1))
+    pack = lambda v: sum(
+        np.pad(v, [(0, 0)] * (v.ndim - 1) + [(0, -v.shape[-1] % (8 // bits))])[..., i::8 // bits] << (bits * i)
+        for i in range(8 // bits)).astype(np.uint8)  # noqa: E731
+    constants = {"b": pack(values), "s": scale.flatten(), **({"z": pack(zeros).flatten()} if has_zeros else {})}
+    x = random.standard_normal((2, 3, k)).astype(F32)
+    got = run(
+        [helper.make_node("MatMulNBits", ["x", *constants], ["y"], "m", domain=MS, K=k, N=5, bits=bits, block_size=size)],
+        {"x": x}, constants, MS)
+    weights = ((values - zeros[..., None]) * scale[..., None]).reshape(5, -1)[:, :k]
+    np.testing.assert_allclose(got, x @ weights.T, rtol=1e-4, atol=1e-4)
+
+# Pools and choices.
+x, y, chosen = integers(np.uint8, 1, 6, 9, 9), integers(np.uint8, 1, 6, 9, 9), random.integers(0, 2, (9, 1)).astype(bool)
+scales = {"s": F32(0.1), "z": np.uint8(9), "t": F32(0.07), "u": np.uint8(3)}
+real = (x.astype(F32) - 9) * F32(0.1)
+for is_last in (0, 1):
+    got = run([
+        helper.make_node("QLinearAveragePool", ["x", "s", "z", "t", "u"], ["y"],
+                         "p",
+                         domain=MS,
+                         kernel_shape=[3, 3],
+                         strides=[2, 2],
+                         channels_last=is_last)
+    ], {"x": x.transpose(0, 2, 3, 1).copy() if is_last else x}, scales, MS)
+    windows = np.lib.stride_tricks.sliding_window_view(real, (3, 3), (2, 3))[:, :, ::2, ::2].mean((-1, -2), dtype=np.float64)
+    want = quantized(windows, F32(0.07), 3, np.uint8).astype(int)
+    assert np.abs((got.transpose(0, 3, 1, 2) if is_last else got).astype(int) - want).max() <= 1
+got = run([helper.make_node("QLinearWhere", ["c", "x", "s", "z", "w", "t", "u", "t", "u"], ["y"], "w", domain=MS)], {
+    "c": chosen,
+    "x": x,
+    "w": y
+}, scales, MS)
+np.testing.assert_array_equal(got, quantized(np.where(chosen, real, (y.astype(F32) - 3) * F32(0.07)), F32(0.07), 3,
+                                             np.uint8))
+got = run([helper.make_node("QLinearSoftmax", ["x", "s", "z", "t", "u"], ["y"], "f", domain=MS, axis=1, opset=13)], {"x": x},
+          {
+              **scales, "t": F32(1 / 256)
+          }, MS)
+powers = np.exp(real.astype(np.float64))
+want = quantized(powers / powers.sum(1, keepdims=True), F32(1 / 256), 3, np.uint8)
+assert np.abs(got.astype(int) - want.astype(int)).max() <= 1
+
 
 def refused(node, inputs, constants, words, domain=""):
     try:
@@ -195,3 +278,12 @@ refused(helper.make_node("QuantizeLinear", ["x", "s"], ["y"], "quant", axis=1), 
 refused(helper.make_node("QLinearAdd", ["x", "s"], ["y"], "sum", domain=MS), {"x": x.astype(np.int8)}, {"s": F32(1)},
         "T0201", MS)
 refused(helper.make_node("Reshape", ["w", "s"], ["y"], "view"), {"x": x}, {"w": fours["w"], "s": np.array([45])}, "4 bits")
+refused(helper.make_node("QLinearSigmoid", ["x", "s", "", "t"], ["y"], "sigma", domain=MS), {"x": integers(np.int8, 3)}, {
+    "s": np.ones(3, F32),
+    "t": F32(1)
+}, "as a whole", MS)
+refused(helper.make_node("MatMulNBits", ["x", "b", "s"], ["y"], "few", domain=MS, K=5, N=2, block_size=16),
+        {"x": x.astype(F32)[0, 0]}, {
+            "b": np.zeros((2, 1, 7), np.uint8),
+            "s": np.ones(2, F32)
+        }, "T0202", MS)
