@@ -65,6 +65,11 @@ std::string GraphImporter::inferNodeFacts(Node &node) {
   std::string why;
   if (inferNode(node.proto, node.opset, inputs, node.facts, why))
     return "";
+  // Many operators learned bf16 late. Converters of types write it into models of older opsets.
+  std::string later;
+  bool hasBf16 = llvm::any_of(node.inputs, [](Value value) { return value && Node::elementOf(value).isBF16(); });
+  if (hasBf16 && inferNode(node.proto, kLatestOpset, inputs, node.facts, later))
+    return "";
   node.facts.clear();
   // Exporters write vectors of one element for Range's scalars, and peers take them.
   return isBodyOfStandard || node.proto.op_type() == "Range" ? "" : why;
