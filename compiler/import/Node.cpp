@@ -114,6 +114,33 @@ Value Node::reshape(Value x, ArrayRef<int64_t> shape, Value runtimeShape) {
     operands.push_back(runtimeShape);
   return finish("nn.reshape", operands, type, {});
 }
+Value Node::regroup(Value x, ArrayRef<Group> groups) {
+  if (!x)
+    return {};
+  Ints shape;
+  for (const Group &group : groups) {
+    int64_t extent = group.times;
+    for (int64_t axis : group.axes)
+      if (int64_t factor = shapeOf(x)[axis]; ShapedType::isDynamic(factor) || ShapedType::isDynamic(extent))
+        extent = ShapedType::kDynamic;
+      else
+        extent *= factor;
+    shape.push_back(ShapedType::isDynamic(extent) ? extent : extent / group.over);
+  }
+  if (!ShapedType::isDynamicShape(shape))
+    return reshape(x, shape);
+  Values extents;
+  for (auto [group, known] : llvm::zip(groups, shape)) {
+    Value extent = ints({ShapedType::isDynamic(known) ? group.times : known});
+    if (ShapedType::isDynamic(known)) {
+      for (int64_t axis : group.axes)
+        extent = binary("mul", extent, this->shape(x, axis, axis + 1));
+      extent = group.over == 1 ? extent : binary("div", extent, ints({group.over}));
+    }
+    extents.push_back(extent);
+  }
+  return reshape(x, shape, concat(extents, 0));
+}
 Value Node::transpose(Value x, ArrayRef<int64_t> perm) {
   if (!x || llvm::equal(perm, llvm::seq<int64_t>(0, perm.size())))
     return x;

@@ -86,6 +86,13 @@ public:
   mlir::Value select(mlir::Value condition, mlir::Value x, mlir::Value y);
   mlir::Value cast(mlir::Value x, mlir::Type element);
   mlir::Value reshape(mlir::Value x, llvm::ArrayRef<int64_t> shape, mlir::Value runtimeShape = {});
+  /// One axis of a result of `regroup`: the product of axes of the input, `times` and `over` constants.
+  struct Group {
+    Ints axes;
+    int64_t times = 1, over = 1;
+  };
+  /// Reshape to one axis a group, of whatever extents the input has in a run.
+  mlir::Value regroup(mlir::Value x, llvm::ArrayRef<Group> groups);
   mlir::Value transpose(mlir::Value x, llvm::ArrayRef<int64_t> perm);
   mlir::Value reduce(llvm::StringRef kind, mlir::Value x, llvm::ArrayRef<int64_t> axes, bool keepdims);
   mlir::Value slice(mlir::Value x, int64_t axis, int64_t start, int64_t size);

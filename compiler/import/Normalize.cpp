@@ -10,16 +10,12 @@ static Value softmaxOp(Node &n, StringRef kind, Value x, int64_t axis) {
   return n.finish("nn.softmax", x, x.getType(), {n.word("kind", kind), n.attr("axis", axis)});
 }
 
-/// x as [rows, columns] around `axis`; null (after refusing) when that needs run-time extents.
+/// Axes from `begin` to before `end`.
+static Ints axesOf(int64_t begin, int64_t end) { return llvm::to_vector(llvm::seq<int64_t>(begin, end)); }
+
+/// x as [rows, columns] around `axis`.
 static Value asRows(Node &n, Value x, int64_t axis) {
-  if (!n.typeOf(x).hasStaticShape()) {
-    (void)n.refuse("T0102", "this form needs static shapes");
-    return {};
-  }
-  int64_t rows = 1, columns = 1;
-  for (auto [i, extent] : llvm::enumerate(n.shapeOf(x)))
-    ((int64_t)i < axis ? rows : columns) *= extent;
-  return n.reshape(x, {rows, columns});
+  return n.regroup(x, {{axesOf(0, axis)}, {axesOf(axis, n.rankOf(x))}});
 }
 
 static FailureOr<Values> softmax(Node &n, StringRef kind) {
@@ -32,7 +28,7 @@ static FailureOr<Values> softmax(Node &n, StringRef kind) {
   Value rows = asRows(n, x, *axis); // before 13: over all axes from `axis` on
   if (!rows)
     return failure();
-  return one(n.reshape(softmaxOp(n, kind, rows, 1), n.shapeOf(x)));
+  return one(n.reshape(softmaxOp(n, kind, rows, 1), n.shapeOf(x), n.shape(x)));
 }
 
 /// 1 at the first maximum along the axis.
@@ -55,7 +51,7 @@ static FailureOr<Values> hardmax(Node &n) {
   Value line = n.finish("nn.range", {n.intScalar(0), n.intScalar(shape[along]), n.intScalar(1)},
                         RankedTensorType::get({shape[along]}, n.b.getI64Type()), {});
   Value y = n.cast(n.binary("equal", best, n.reshape(line, shape)), n.elementOf(x));
-  return one(n.reshape(y, n.shapeOf(x)));
+  return one(n.reshape(y, n.shapeOf(x), n.shape(x)));
 }
 
 /// A per-channel vector as [C, 1, ...].
@@ -123,11 +119,11 @@ static FailureOr<Values> rmsNorm(Node &n) {
 static FailureOr<Values> groupedNorm(Node &n, int64_t groups, bool perGroup) {
   Value x = n.in(0);
   auto type = n.typeOf(x);
-  if (!type.hasStaticShape() || type.getRank() < 2 || groups < 1 || type.getShape()[1] % groups)
-    return n.refuse("T0102", "needs a static [N, C, ...] with C divisible by the groups");
-  int64_t rows = type.getShape()[0] * groups;
-  Value y = n.reshape(x, {rows, type.getNumElements() / std::max<int64_t>(rows, 1)});
-  y = n.reshape(normalizeOp(n, "layer", y, 1, n.getFloat("epsilon", 1e-5)), type.getShape());
+  if (type.getRank() < 2 || type.isDynamicDim(1) || groups < 1 || type.getShape()[1] % groups)
+    return n.refuse("T0102", "needs [N, C, ...] with C known and divisible by the groups");
+  Value y = n.regroup(x, {{{0}, groups}, {axesOf(1, type.getRank()), 1, groups}});
+  y = normalizeOp(n, "layer", y, 1, n.getFloat("epsilon", 1e-5));
+  y = n.reshape(y, type.getShape(), n.shape(x));
   auto spread = [&](Value vector) -> Value {
     if (!perGroup || n.shapeOf(vector)[0] == type.getShape()[1])
       return perChannel(n, vector, type.getRank());
@@ -158,20 +154,20 @@ static FailureOr<Values> lpNorm(Node &n) {
 static FailureOr<Values> lrn(Node &n) {
   Value x = n.in(0);
   auto type = n.typeOf(x);
-  if (!type.hasStaticShape() || type.getRank() < 3)
-    return n.refuse("T0102", "needs a static [N, C, ...]");
-  int64_t size = n.getInt("size", 1), channels = type.getShape()[1];
-  int64_t inner = type.getNumElements() / std::max<int64_t>(1, type.getShape()[0] * channels);
+  if (type.getRank() < 3)
+    return n.refuse("T0202", "needs an input [N, C, ...]");
+  int64_t size = n.getInt("size", 1);
   // Sliding over channels is pooling over an axis of [N, 1, C, inner].
-  Value squares = n.reshape(n.binary("mul", x, x), {type.getShape()[0], 1, channels, inner});
+  Value squares = n.regroup(n.binary("mul", x, x), {{{0}}, {}, {{1}}, {axesOf(2, type.getRank())}});
   Value sums = n.make<nn::PoolOp>(
       squares, {n.word("kind", "sum"), n.word("layout", "channels_first"), n.attr("kernel", {size, 1}),
                 n.attr("strides", {1, 1}), n.attr("dilations", {1, 1}), n.attr("low", {(size - 1) / 2, 0}),
                 n.attr("high", {size / 2, 0}), n.flag("ceil", false), n.flag("count_include_pad", true)});
   Type element = type.getElementType();
-  Value base = n.binary(
-      "add", n.binary("mul", n.reshape(sums, type.getShape()), n.number(element, n.getFloat("alpha", 1e-4) / size)),
-      n.number(element, n.getFloat("bias", 1)));
+  Value base = n.binary("add",
+                        n.binary("mul", n.reshape(sums, type.getShape(), n.shape(x)),
+                                 n.number(element, n.getFloat("alpha", 1e-4) / size)),
+                        n.number(element, n.getFloat("bias", 1)));
   return one(n.binary("div", x, n.binary("pow", base, n.number(element, n.getFloat("beta", 0.75)))));
 }
 

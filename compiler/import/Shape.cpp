@@ -563,28 +563,28 @@ static FailureOr<Values> pad(Node &n) {
 
 static FailureOr<Values> depthToSpace(Node &n) {
   Value x = n.in(0);
-  int64_t size = n.getInt("blocksize", 1);
-  ArrayRef<int64_t> s = n.shapeOf(x);
-  if (s.size() != 4 || ShapedType::isDynamicShape(s) || size < 1 || s[1] % (size * size))
-    return n.refuse("T0102", "needs a static [N, C, H, W] with C divisible by the squared block size");
-  int64_t c = s[1] / (size * size);
+  int64_t size = n.getInt("blocksize", 1), channels = n.rankOf(x) == 4 ? n.shapeOf(x)[1] : -1;
+  if (n.rankOf(x) != 4 || ShapedType::isDynamic(channels) || size < 1 || size > 4096 || channels % (size * size))
+    return n.refuse("T0102", "needs [N, C, H, W] with C known and divisible by the squared block size");
   bool isCrd = n.getString("mode", "DCR") == "CRD";
-  Value blocks =
-      isCrd ? n.reshape(x, {s[0], c, size, size, s[2], s[3]}) : n.reshape(x, {s[0], size, size, c, s[2], s[3]});
+  Node::Group depth{{1}, 1, size * size}, block{{}, size};
+  Value blocks = isCrd ? n.regroup(x, {{{0}}, depth, block, block, {{2}}, {{3}}})
+                       : n.regroup(x, {{{0}}, block, block, depth, {{2}}, {{3}}});
   Value moved = isCrd ? n.transpose(blocks, {0, 1, 4, 2, 5, 3}) : n.transpose(blocks, {0, 3, 4, 1, 5, 2});
-  return one(n.reshape(moved, {s[0], c, s[2] * size, s[3] * size}));
+  return one(n.regroup(moved, {{{0}}, {{1}}, {{2, 3}}, {{4, 5}}}));
 }
 
 static FailureOr<Values> spaceToDepth(Node &n) {
   Value x = n.in(0);
   int64_t size = n.getInt("blocksize", 1);
-  ArrayRef<int64_t> s = n.shapeOf(x);
-  if (s.size() != 4 || ShapedType::isDynamicShape(s) || size < 1 || s[2] % size || s[3] % size)
-    return n.refuse("T0102", "needs a static [N, C, H, W] with H and W divisible by the block size");
-  Value blocks = n.reshape(x, {s[0], s[1], s[2] / size, size, s[3] / size, size});
+  auto divides = [&](int64_t extent) { return ShapedType::isDynamic(extent) || extent % size == 0; };
+  if (n.rankOf(x) != 4 || size < 1 || !divides(n.shapeOf(x)[2]) || !divides(n.shapeOf(x)[3]))
+    return n.refuse("T0102", "needs [N, C, H, W] with H and W divisible by the block size");
+  Node::Group block{{}, size};
+  Value blocks = n.regroup(x, {{{0}}, {{1}}, {{2}, 1, size}, block, {{3}, 1, size}, block});
   bool isCrd = n.getString("mode", "DCR") == "CRD";
   Value moved = isCrd ? n.transpose(blocks, {0, 1, 3, 5, 2, 4}) : n.transpose(blocks, {0, 3, 5, 1, 2, 4});
-  return one(n.reshape(moved, {s[0], s[1] * size * size, s[2] / size, s[3] / size}));
+  return one(n.regroup(moved, {{{0}}, {{1, 2, 3}}, {{4}}, {{5}}}));
 }
 
 static FailureOr<Values> range(Node &n) {
