@@ -58,19 +58,38 @@ static Value spread(Node &n, Value parameter, Value x, int64_t axis, int64_t blo
   return joined[axis] == wanted[axis] ? each : n.slice(each, axis, 0, wanted[axis]);
 }
 
-static Value affine(Node &n, StringRef op, Value x, Value scale, Value zero, Type element) {
+/// nn.quantize or nn.dequantize, whose `integers` have the type of the zero point; null (reported) where types do not
+/// fit.
+static Value affine(Node &n, StringRef op, Value x, Value scale, Value zero, Type element, Type integers) {
   if (n.failedBefore || !x || !scale)
     return {};
+  bool isQuantize = op == "nn.quantize";
+  Type real = isQuantize && !n.elementOf(x).isInteger(32) ? n.elementOf(x) : n.elementOf(scale);
+  if (!isa<FloatType>(n.elementOf(scale)) || !isa<FloatType>(isQuantize ? real : element) ||
+      (zero && n.elementOf(zero) != integers) || real.isF64() || n.elementOf(scale).isF64()) {
+    (void)n.refuse("T0202", "the input, the scale and the zero point are of types that do not belong together");
+    return {};
+  }
   Values operands{x, scale};
   if (zero)
     operands.push_back(zero);
   return n.finish(op, operands, RankedTensorType::get(n.shapeOf(x), element), {});
 }
 static Value dequantize(Node &n, Value x, Value scale, Value zero, Type element) {
-  return affine(n, "nn.dequantize", x, scale, zero, element);
+  return affine(n, "nn.dequantize", x, scale, zero, element, x ? n.elementOf(x) : Type());
 }
 static Value quantize(Node &n, Value x, Value scale, Value zero, Type element) {
-  return affine(n, "nn.quantize", x, scale, zero, element);
+  return affine(n, "nn.quantize", x, scale, zero, element, element);
+}
+
+/// Whether the node has these inputs, which no schema has checked for com.microsoft; reported where not.
+static bool hasInputs(Node &n, ArrayRef<size_t> needed) {
+  for (size_t i : needed)
+    if (!n.has(i)) {
+      (void)n.refuse("T0201", "input " + Twine(i) + " is missing");
+      return false;
+    }
+  return true;
 }
 
 /// Whether integers of the type can be quantized values; reported where not.
@@ -88,6 +107,8 @@ static FailureOr<int64_t> axisOf(Node &n, Value x) {
 }
 
 static FailureOr<Values> quantizeLinear(Node &n) {
+  if (!hasInputs(n, {0, 1}))
+    return failure();
   Value x = n.in(0), scale = n.in(1), zero = n.in(2);
   FailureOr<int64_t> axis = axisOf(n, x);
   if (failed(axis))
@@ -121,6 +142,8 @@ static FailureOr<Values> quantizeLinear(Node &n) {
 }
 
 static FailureOr<Values> dequantizeLinear(Node &n) {
+  if (!hasInputs(n, {0, 1}))
+    return failure();
   Value x = n.in(0), scale = n.in(1), zero = n.in(2);
   FailureOr<int64_t> axis = axisOf(n, x);
   if (failed(axis) || (!n.elementOf(x).isInteger(32) && !isQuantizedType(n, n.elementOf(x))))
@@ -265,8 +288,8 @@ static FailureOr<Values> quantizedOutput(Node &n, Value real, Value scale, Value
 }
 
 static FailureOr<Values> qLinearBinary(Node &n, StringRef kind) {
-  if (!n.has(0) || !n.has(1) || !n.has(3) || !n.has(4) || !n.has(6))
-    return n.refuse("T0201", "expects A, A_scale, A_zero_point, B, B_scale, B_zero_point, C_scale and C_zero_point");
+  if (!hasInputs(n, {0, 1, 3, 4, 6}))
+    return failure();
   Value a = realInput(n, 0), b = realInput(n, 3);
   if (!a || !b)
     return failure();
@@ -276,8 +299,8 @@ static FailureOr<Values> qLinearAdd(Node &n) { return qLinearBinary(n, "add"); }
 static FailureOr<Values> qLinearMul(Node &n) { return qLinearBinary(n, "mul"); }
 
 static FailureOr<Values> qLinearUnary(Node &n, StringRef kind, ArrayRef<double> params) {
-  if (!n.has(0) || !n.has(1) || !n.has(3))
-    return n.refuse("T0201", "expects X, X_scale, X_zero_point, Y_scale and Y_zero_point");
+  if (!hasInputs(n, {0, 1, 3}))
+    return failure();
   Value x = realInput(n, 0);
   if (!x)
     return failure();
@@ -289,8 +312,8 @@ static FailureOr<Values> qLinearLeakyRelu(Node &n) {
 }
 
 static FailureOr<Values> qLinearGlobalAveragePool(Node &n) {
-  if (!n.has(0) || !n.has(1) || !n.has(3))
-    return n.refuse("T0201", "expects X, X_scale, X_zero_point, Y_scale and Y_zero_point");
+  if (!hasInputs(n, {0, 1, 3}))
+    return failure();
   Value x = realInput(n, 0);
   if (!x)
     return failure();
@@ -330,8 +353,8 @@ static Value onReals(Node &n, StringRef op, int opset, Value x) {
 }
 
 static FailureOr<Values> qLinearSoftmax(Node &n) {
-  if (!n.has(0) || !n.has(1) || !n.has(3))
-    return n.refuse("T0201", "expects X, X_scale, X_zero_point, Y_scale and Y_zero_point");
+  if (!hasInputs(n, {0, 1, 3}))
+    return failure();
   Value x = realInput(n, 0);
   if (!x)
     return failure();
@@ -339,8 +362,8 @@ static FailureOr<Values> qLinearSoftmax(Node &n) {
 }
 
 static FailureOr<Values> qLinearAveragePool(Node &n) {
-  if (!n.has(0) || !n.has(1) || !n.has(3))
-    return n.refuse("T0201", "expects X, X_scale, X_zero_point, Y_scale and Y_zero_point");
+  if (!hasInputs(n, {0, 1, 3}))
+    return failure();
   Value x = realInput(n, 0);
   if (!x)
     return failure();
@@ -357,8 +380,8 @@ static FailureOr<Values> qLinearAveragePool(Node &n) {
 }
 
 static FailureOr<Values> qLinearWhere(Node &n) {
-  if (!n.has(0) || !n.has(1) || !n.has(2) || !n.has(4) || !n.has(5) || !n.has(7))
-    return n.refuse("T0201", "expects a condition, and X, Y and the result with a scale and a zero point each");
+  if (!hasInputs(n, {0, 1, 2, 4, 5, 7}))
+    return failure();
   Value x = realInput(n, 1), y = realInput(n, 4);
   if (!x || !y)
     return failure();
@@ -404,14 +427,14 @@ static FailureOr<Values> realProduct(Node &n, FailureOr<Values> sums, Value aSca
 }
 
 static FailureOr<Values> matmulIntegerToFloat(Node &n) {
-  if (!n.has(0) || !n.has(1) || !n.has(2) || !n.has(3))
-    return n.refuse("T0201", "expects A, B, a_scale and b_scale");
+  if (!hasInputs(n, {0, 1, 2, 3}))
+    return failure();
   return realProduct(n, productOfIntegers(n, n.in(0), n.in(4), n.in(1), n.in(5)), n.in(2), n.in(3), n.in(6));
 }
 
 static FailureOr<Values> dynamicQuantizeMatMul(Node &n) {
-  if (!n.has(0) || !n.has(1) || !n.has(2))
-    return n.refuse("T0201", "expects A, B and b_scale");
+  if (!hasInputs(n, {0, 1, 2}))
+    return failure();
   FailureOr<Values> a = dynamicQuantizeLinear(n);
   if (failed(a))
     return failure();
