@@ -289,5 +289,5 @@ refused(helper.make_node("MatMulNBits", ["x", "b", "s"], ["y"], "few", domain=MS
         }, "T0202", MS)
 # No schema has looked at operators of com.microsoft.
 refused(helper.make_node("QuantizeLinear", ["x"], ["y"], "bare", domain=MS), {"x": x.astype(F32)}, {}, "T0201", MS)
-refused(helper.make_node("DequantizeLinear", ["x", "s"], ["y"], "odd", domain=MS), {"x": integers(np.int8, 3)}, {"s": np.int8(1)},
-        "T0202", MS)
+refused(helper.make_node("DequantizeLinear", ["x", "s"], ["y"], "odd", domain=MS), {"x": integers(np.int8, 3)},
+        {"s": np.int8(1)}, "T0202", MS)
