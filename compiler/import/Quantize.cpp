@@ -82,6 +82,16 @@ static Value quantize(Node &n, Value x, Value scale, Value zero, Type element) {
   return affine(n, "nn.quantize", x, scale, zero, element, element);
 }
 
+/// The same with a scale and a zero point as the node has them: on `axis`, in blocks (see `spread`).
+static Value dequantizeAlong(Node &n, Value x, Value scale, Value zero, int64_t axis, int64_t block, Type element) {
+  Value scales = spread(n, scale, x, axis, block), zeros = spread(n, zero, x, axis, block);
+  return zero && !zeros ? Value() : dequantize(n, x, scales, zeros, element);
+}
+static Value quantizeAlong(Node &n, Value x, Value scale, Value zero, int64_t axis, int64_t block, Type element) {
+  Value scales = spread(n, scale, x, axis, block), zeros = spread(n, zero, x, axis, block);
+  return zero && !zeros ? Value() : quantize(n, x, scales, zeros, element);
+}
+
 /// Whether the node has these inputs, which no schema has checked for com.microsoft; reported where not.
 static bool hasInputs(Node &n, ArrayRef<size_t> needed) {
   for (size_t i : needed)
@@ -134,11 +144,7 @@ static FailureOr<Values> quantizeLinear(Node &n) {
     x = n.cast(x, n.b.getF32Type());
     scale = n.cast(scale, n.b.getF32Type());
   }
-  int64_t block = n.getInt("block_size", 0);
-  Value scales = spread(n, scale, x, *axis, block), zeros = spread(n, zero, x, *axis, block);
-  if (!scales || (zero && !zeros))
-    return failure();
-  return one(quantize(n, x, scales, zeros, element));
+  return one(quantizeAlong(n, x, scale, zero, *axis, n.getInt("block_size", 0), element));
 }
 
 static FailureOr<Values> dequantizeLinear(Node &n) {
@@ -153,11 +159,7 @@ static FailureOr<Values> dequantizeLinear(Node &n) {
     element = n.importer.elementType(wanted);
   if (!isa_and_nonnull<FloatType>(element))
     return n.refuse("T0202", "the result expects a type of floats");
-  int64_t block = n.getInt("block_size", 0);
-  Value scales = spread(n, scale, x, *axis, block), zeros = spread(n, zero, x, *axis, block);
-  if (!scales || (zero && !zeros))
-    return failure();
-  return one(dequantize(n, x, scales, zeros, element));
+  return one(dequantizeAlong(n, x, scale, zero, *axis, n.getInt("block_size", 0), element));
 }
 
 /// y, its scale and its zero point: the range of x, which holds 0, in 256 steps.
@@ -269,22 +271,17 @@ static FailureOr<Values> qLinearMatMul(Node &n) {
 
 /// A quantized input as real numbers: the value at `i`, its scale and its zero point (which may be absent).
 static Value realInput(Node &n, size_t i) {
-  if (!n.in(i) || !n.in(i + 1) || !isQuantizedType(n, n.elementOf(n.in(i))))
+  if (!hasInputs(n, {i, i + 1}) || !isQuantizedType(n, n.elementOf(n.in(i))))
     return {};
-  Value x = n.in(i), scale = spread(n, n.in(i + 1), x, kNoAxis, 0), zero = spread(n, n.in(i + 2), x, kNoAxis, 0);
-  if (!scale || (n.in(i + 2) && !zero))
-    return {};
-  return dequantize(n, x, scale, zero, n.b.getF32Type());
+  return dequantizeAlong(n, n.in(i), n.in(i + 1), n.in(i + 2), kNoAxis, 0, n.b.getF32Type());
 }
 
 /// Real numbers as the quantized output of a scale and a zero point, or without one of the type of `like`.
 static FailureOr<Values> quantizedOutput(Node &n, Value real, Value scale, Value zero, Value like) {
-  if (!real)
+  Type element = n.elementOf(zero ? zero : like);
+  if (!real || !isQuantizedType(n, element))
     return failure();
-  Value scales = spread(n, scale, real, kNoAxis, 0), zeros = spread(n, zero, real, kNoAxis, 0);
-  if (!scales || (zero && !zeros))
-    return failure();
-  return one(quantize(n, real, scales, zeros, n.elementOf(zero ? zero : like)));
+  return one(quantizeAlong(n, real, scale, zero, kNoAxis, 0, element));
 }
 
 static FailureOr<Values> qLinearBinary(Node &n, StringRef kind) {

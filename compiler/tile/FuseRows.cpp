@@ -56,9 +56,11 @@ static bool isProduct(linalg::GenericOp op) {
          });
 }
 
+/// Bytes of a tensor; more than any cache has where they are not known.
 static int64_t bytesOf(Value value) {
-  auto type = cast<ShapedType>(value.getType());
-  return type.hasStaticShape() ? type.getNumElements() * ((type.getElementTypeBitWidth() + 7) / 8) : INT64_MAX / 2;
+  auto type = dyn_cast<ShapedType>(value.getType());
+  return type && type.hasStaticShape() ? type.getNumElements() * ((type.getElementTypeBitWidth() + 7) / 8)
+                                       : int64_t(1) << 40;
 }
 
 /// A product whose right side has a value for each place along the loops that it shares with the result: a kernel of
