@@ -16,6 +16,8 @@ namespace tegula::cpu {
 void addLoweringPasses(OpPassManager &pm) {
   pm.addPass(createExternalizeConstants());
   pm.addNestedPass<func::FuncOp>(createLowerCopies());
+  // Before units become functions: the panels are in sight.
+  pm.addNestedPass<func::FuncOp>(createPrefetchPanels());
   pm.addPass(createOutlineUnits());
   pm.addPass(createBindDynamicResults());
   OpPassManager &function = pm.nest<func::FuncOp>();

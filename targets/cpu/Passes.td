@@ -31,6 +31,16 @@ def LowerCopies : Pass<"tegula-lower-copies", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect"];
 }
 
+def PrefetchPanels : Pass<"tegula-prefetch-panels", "::mlir::func::FuncOp"> {
+  let summary = "Fetch weights ahead of their use";
+  let description = [{
+    The innermost loop of a product prefetches the constant panel that it reads, some kilobytes ahead, where the function's
+    constants are more than the second-level cache of `#tgl.target` holds and few tiles of rows share the panel.
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
+  let statistics = [Statistic<"prefetches", "prefetches", "Number of prefetches">];
+}
+
 def LowerChecks : Pass<"tegula-lower-checks", "::mlir::ModuleOp"> {
   let summary = "End the run where a check fails";
   let description = [{
