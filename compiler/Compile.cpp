@@ -151,6 +151,9 @@ static void saveText(ModuleOp module, StringRef stage, const CompileOptions &opt
 
 static constexpr StringRef kReproducer = "tegula-crash.mlir";
 
+/// Of a constant, by --print-ir-after-all.
+static constexpr int64_t kPrintedElements = 64;
+
 /// Runs one stage; with --save-temps its text is kept. The weights of `kept`, another module, stay.
 static int runStage(Stage stage, const Target &target, const CompileOptions &options, ModuleOp module,
                     ModuleOp kept = {}) {
@@ -168,7 +171,12 @@ static int runStage(Stage stage, const Target &target, const CompileOptions &opt
     pm.enableTiming();
   if (options.printIrAfterAll) {
     module.getContext()->disableMultithreading();
-    pm.enableIRPrinting([](Pass *, Operation *) { return false; }, [](Pass *, Operation *) { return true; });
+    // What the pass worked on, without the weights: else tens of gigabytes for a model of 100 MB.
+    OpPrintingFlags flags;
+    flags.elideLargeElementsAttrs(kPrintedElements).elideLargeResourceString(kPrintedElements);
+    pm.enableIRPrinting([](Pass *, Operation *) { return false; }, [](Pass *, Operation *) { return true; },
+                        /*printModuleScope=*/false, /*printAfterOnlyOnChange=*/true, /*printAfterOnlyOnFailure=*/false,
+                        llvm::errs(), flags);
   }
   if (failed(pm.run(module)))
     return kInternalError;
