@@ -28,8 +28,11 @@ static constexpr float kOutputTransform[4][6] = {
 LogicalResult WinogradConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
                                                WinogradConvOp::Adaptor adaptor, SmallVectorImpl<Type> &types) {
   auto x = cast<RankedTensorType>(adaptor.getX().getType()), w = cast<RankedTensorType>(adaptor.getW().getType());
-  if (x.getRank() != 4 || !x.getElementType().isF32() || w.getRank() != 4 || !w.getElementType().isF32() ||
-      w.getDimSize(0) != 3 || w.getDimSize(1) != 3 || w.getDimSize(2) != x.getDimSize(3)) // winograd_conv C1
+  int64_t parts = w.getRank() == 5 ? w.getDimSize(0) : 1;
+  ArrayRef<int64_t> kernel = w.getShape().take_back(4);
+  if (x.getRank() != 4 || !x.getElementType().isF32() || (w.getRank() != 4 && w.getRank() != 5) ||
+      !w.hasStaticShape() || !w.getElementType().isF32() || kernel[0] != 3 || kernel[1] != 3 ||
+      kernel[2] != x.getDimSize(3)) // winograd_conv C1
     return emitOptionalError(location, "expects [N, H, W, C] and [3, 3, C, M] of f32, but got ", x, " and ", w);
   ArrayRef<int64_t> extents = adaptor.getExtents();
   bool fits = extents.size() == 2;
@@ -40,7 +43,7 @@ LogicalResult WinogradConvOp::inferReturnTypes(MLIRContext *, std::optional<Loca
   if (adaptor.getRows() < 1) // winograd_conv C3
     return emitOptionalError(location, "rows expects a positive number, but got ", adaptor.getRows());
   types.push_back(
-      RankedTensorType::get({x.getDimSize(0), extents[0], extents[1], w.getDimSize(3)}, x.getElementType()));
+      RankedTensorType::get({x.getDimSize(0), extents[0], extents[1], parts * kernel[3]}, x.getElementType()));
   return success();
 }
 
@@ -81,49 +84,80 @@ static Value transformKernel(LoweringBuilder &b, Value w) {
   return tensor::ExpandShapeOp::create(b.b, b.loc, tiles, u, ArrayRef<ReassociationIndices>{{0, 1}, {2}, {3}});
 }
 
-/// The convolution of padded `x` with the transformed kernel `u` at `high` x `wide` places.
-static Value convolve(LoweringBuilder &b, Value x, Value u, int64_t high, int64_t wide) {
-  auto type = cast<RankedTensorType>(x.getType()), kernel = cast<RankedTensorType>(u.getType());
-  int64_t channels = kernel.getDimSize(2), outputs = kernel.getDimSize(3), width = type.getDimSize(2);
-  int64_t rows = (high + 3) / 4, columns = (wide + 3) / 4;
-  OpFoldResult batch = b.extent(x, 0);
-  auto shape = [&](ArrayRef<int64_t> extents) {
-    LoweringBuilder::Shape result{batch};
-    llvm::append_range(result, b.staticShape(extents));
-    return result;
-  };
-  SmallVector<AffineExpr> d;
-  for (unsigned i = 0; i < 7; ++i)
-    d.push_back(b.b.getAffineDimExpr(i));
-  auto map = [&](unsigned loops, ArrayRef<AffineExpr> exprs) {
-    return AffineMap::get(loops, 0, exprs, b.b.getContext());
-  };
-  Value in = matrix(b, ArrayRef(&kInputTransform[0][0], 36), {6, 6});
-  Value out = matrix(b, ArrayRef(&kOutputTransform[0][0], 24), {4, 6});
+static AffineMap loopMap(LoweringBuilder &b, unsigned loops, ArrayRef<AffineExpr> exprs) {
+  return AffineMap::get(loops, 0, exprs, b.b.getContext());
+}
 
+/// The extents of a tensor that holds something for each image of `x`.
+static LoweringBuilder::Shape perImage(LoweringBuilder &b, Value x, ArrayRef<int64_t> extents) {
+  LoweringBuilder::Shape result{b.extent(x, 0)};
+  llvm::append_range(result, b.staticShape(extents));
+  return result;
+}
+
+/// B^T d B of padded `x` for `high` x `wide` results: [N, rows, 6, 6, columns, C].
+static Value transformInput(LoweringBuilder &b, Value x, int64_t high, int64_t wide) {
+  int64_t rows = (high + 3) / 4, columns = (wide + 3) / 4, width = tensorType(x).getDimSize(2);
+  int64_t channels = tensorType(x).getDimSize(3);
+  SmallVector<AffineExpr> d(7);
+  bindDimsList(b.b.getContext(), MutableArrayRef<AffineExpr>(d));
+  Value in = matrix(b, ArrayRef(&kInputTransform[0][0], 36), {6, 6});
   // (n, row, a, place, c | i), then (n, row, a, b, column, c | j): B^T d, (B^T d) B.
-  Value halfTiles = contract(b, in, map(6, {d[2], d[5]}), x, map(6, {d[0], d[1] * 4 + d[5], d[3], d[4]}),
-                             shape({rows, 6, width, channels}));
-  Value tiles = contract(b, in, map(7, {d[3], d[6]}), halfTiles, map(7, {d[0], d[1], d[2], d[4] * 4 + d[6], d[5]}),
-                         shape({rows, 6, 6, columns, channels}));
+  Value halfTiles = contract(b, in, loopMap(b, 6, {d[2], d[5]}), x, loopMap(b, 6, {d[0], d[1] * 4 + d[5], d[3], d[4]}),
+                             perImage(b, x, {rows, 6, width, channels}));
+  return contract(b, in, loopMap(b, 7, {d[3], d[6]}), halfTiles,
+                  loopMap(b, 7, {d[0], d[1], d[2], d[4] * 4 + d[6], d[5]}),
+                  perImage(b, x, {rows, 6, 6, columns, channels}));
+}
+
+/// The results of transformed `tiles` and kernel `u` at `high` x `wide` places.
+static Value multiply(LoweringBuilder &b, Value tiles, Value u, int64_t high, int64_t wide) {
+  int64_t outputs = tensorType(u).getDimSize(3), rows = (high + 3) / 4, columns = (wide + 3) / 4;
+  SmallVector<AffineExpr> d(7);
+  bindDimsList(b.b.getContext(), MutableArrayRef<AffineExpr>(d));
+  Value out = matrix(b, ArrayRef(&kOutputTransform[0][0], 24), {4, 6});
   // (n, row, a, b, column, m | c): the products.
-  Value products = contract(b, tiles, map(7, {d[0], d[1], d[2], d[3], d[4], d[6]}), u, map(7, {d[2], d[3], d[6], d[5]}),
-                            shape({rows, 6, 6, columns, outputs}));
+  Value products =
+      contract(b, tiles, loopMap(b, 7, {d[0], d[1], d[2], d[3], d[4], d[6]}), u,
+               loopMap(b, 7, {d[2], d[3], d[6], d[5]}), perImage(b, tiles, {rows, 6, 6, columns, outputs}));
   // (n, e, b, column, m | a), then (n, e, f, m | b): A^T m, (A^T m) A.
-  Value halfSums =
-      contract(b, out, map(6, {d[1] % 4, d[5]}), products, map(6, {d[0], d[1].floorDiv(4), d[5], d[2], d[3], d[4]}),
-               shape({high, 6, columns, outputs}));
-  return contract(b, out, map(5, {d[2] % 4, d[4]}), halfSums, map(5, {d[0], d[1], d[4], d[2].floorDiv(4), d[3]}),
-                  shape({high, wide, outputs}));
+  Value halfSums = contract(b, out, loopMap(b, 6, {d[1] % 4, d[5]}), products,
+                            loopMap(b, 6, {d[0], d[1].floorDiv(4), d[5], d[2], d[3], d[4]}),
+                            perImage(b, tiles, {high, 6, columns, outputs}));
+  return contract(b, out, loopMap(b, 5, {d[2] % 4, d[4]}), halfSums,
+                  loopMap(b, 5, {d[0], d[1], d[4], d[2].floorDiv(4), d[3]}), perImage(b, tiles, {high, wide, outputs}));
+}
+
+/// All tiles at once, for one part of the kernel [P, 3, 3, C, M / P] after the other.
+static SmallVector<Value> convolveParts(LoweringBuilder &b, Value x, Value w, int64_t high, int64_t wide) {
+  ArrayRef<int64_t> kernel = tensorType(w).getShape();
+  int64_t parts = kernel[0], outputs = kernel[4];
+  Value tiles = transformInput(b, x, high, wide);
+  LoweringBuilder::Shape whole = perImage(b, x, {high, wide, parts * outputs}), unit(4, b.b.getIndexAttr(1));
+  LoweringBuilder::Shape write = perImage(b, x, {high, wide, outputs});
+  auto partType = RankedTensorType::get(kernel.drop_front(), b.b.getF32Type());
+  return b.bands(b.index(parts), parts, {b.empty(whole, b.b.getF32Type())}, [&](Value i, ValueRange carried) {
+    LoweringBuilder::Shape at(5, b.b.getIndexAttr(0)), read = b.staticShape(kernel), ones(5, b.b.getIndexAttr(1));
+    at[0] = i;
+    read[0] = b.b.getIndexAttr(1);
+    Value part = tensor::ExtractSliceOp::create(b.b, b.loc, partType, w, at, read, ones);
+    Value y = multiply(b, tiles, transformKernel(b, part), high, wide);
+    LoweringBuilder::Shape offsets(4, b.b.getIndexAttr(0));
+    offsets[3] = b.mul(i, b.index(outputs));
+    return SmallVector<Value>{tensor::InsertSliceOp::create(b.b, b.loc, y, carried[0], offsets, write, unit)};
+  });
 }
 
 FailureOr<SmallVector<Value>> WinogradConvOp::lower(LoweringBuilder &b, ValueRange operands) {
   int64_t high = getExtents()[0], wide = getExtents()[1], step = 4 * getRows();
+  if (tensorType(operands[1]).getRank() == 5)
+    return convolveParts(b, operands[0], operands[1], high, wide);
   Value u = transformKernel(b, operands[1]);
+  auto convolve = [&](Value x, int64_t rows) { return multiply(b, transformInput(b, x, rows, wide), u, rows, wide); };
   // Images come one by one; bands of them fill the cache as reckoned.
   bool isSingle = tensorType(operands[0]).getDimSize(0) == 1;
   if (step >= high && isSingle)
-    return SmallVector<Value>{convolve(b, operands[0], u, high, wide)};
+    return SmallVector<Value>{convolve(operands[0], high)};
   // Bands of `step` places; the last one begins earlier where they do not divide the result.
   step = std::min(step, high);
   LoweringBuilder::Shape whole = b.extents(operands[0]), read = whole, unit(4, b.b.getIndexAttr(1));
@@ -135,16 +169,16 @@ FailureOr<SmallVector<Value>> WinogradConvOp::lower(LoweringBuilder &b, ValueRan
   LoweringBuilder::Shape write = whole;
   write[0] = read[0];
   write[1] = b.b.getIndexAttr(step);
-  int64_t perImage = (high + step - 1) / step;
-  Value bands = b.index(perImage), count = isSingle ? bands : b.mul(bands, b.asValue(whole[0]));
-  return b.bands(count, perImage, {b.empty(whole, b.b.getF32Type())}, [&](Value i, ValueRange carried) {
+  int64_t bandsOfImage = (high + step - 1) / step;
+  Value bands = b.index(bandsOfImage), count = isSingle ? bands : b.mul(bands, b.asValue(whole[0]));
+  return b.bands(count, bandsOfImage, {b.empty(whole, b.b.getF32Type())}, [&](Value i, ValueRange carried) {
     Value band = isSingle ? i : arith::RemUIOp::create(b.b, b.loc, i, bands).getResult();
     LoweringBuilder::Shape offsets(4, b.b.getIndexAttr(0));
     if (!isSingle)
       offsets[0] = arith::DivUIOp::create(b.b, b.loc, i, bands).getResult();
     offsets[1] = b.min(b.mul(band, b.index(step)), b.index(high - step));
     Value x = tensor::ExtractSliceOp::create(b.b, b.loc, operands[0], offsets, read, unit);
-    Value y = convolve(b, x, u, step, wide);
+    Value y = convolve(x, step);
     return SmallVector<Value>{tensor::InsertSliceOp::create(b.b, b.loc, y, carried[0], offsets, write, unit)};
   });
 }

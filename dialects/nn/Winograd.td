@@ -7,16 +7,18 @@ def Nn_WinogradConvOp : Nn_InferredOp<"winograd_conv"> {
   let summary = "A 3x3 convolution as 36 small products for 16 places instead of 144";
   let description = [{
     F(4x4, 3x3) of Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR 2016, arXiv:1509.09308).
-    `x: [N, H, W, C]` is padded already, `w: [3, 3, C, M]`, `y: [N, E, F, M]` for `extents = [E, F]`. With the matrices
+    `x: [N, H, W, C]` is padded already, `w: [3, 3, C, M]` or, in `P` parts of the outputs, `[P, 3, 3, C, M / P]`,
+    `y: [N, E, F, M]` for `extents = [E, F]`. With the matrices
     A (6x4), B (6x6) and G (6x3) of the paper, for each tile `d` of 6x6 places (4 apart):
     `y_tile = A^T [(G w G^T) * (B^T d B)] A`, where `*` multiplies place by place and sums over C.
 
     `rows` rows of tiles are computed at a time, so that what lies between the products stays in a cache. The images
-    of a batch come one by one.
+    of a batch come one by one. With a kernel in parts all tiles are computed at a time, for one part of the kernel after
+    the other: its transformed part is what stays in a cache.
 
     The matrices' entries go up to 8, so that rounding errors grow: about 10 times those of a direct convolution.
 
-    (C1) x and w have 4 axes and hold f32; w is 3x3 with x's channels.
+    (C1) x has 4 axes, w 4 or 5, both hold f32; w is 3x3 with x's channels.
     (C2) `extents` holds E and F, positive, with `H = 4 * ceil(E / 4) + 2` and `W = 4 * ceil(F / 4) + 2`.
     (C3) `rows` is positive.
 

@@ -12,6 +12,17 @@ func.func @pays(%x: tensor<1x27x30x64xf32>) -> tensor<1x27x31x96xf32> {
   return %y : tensor<1x27x31x96xf32>
 }
 
+// More kernel than image: one part of it after the other.
+// CHECK-LABEL: @in_parts
+// CHECK: %[[R:.+]] = nn.reshape %{{.+}} : (tensor<3x3x256x256xf32>) -> tensor<3x3x256x16x16xf32>
+// CHECK: %[[W:.+]] = nn.transpose %[[R]] {perm = array<i64: 3, 0, 1, 2, 4>}
+// CHECK: nn.winograd_conv %{{.+}}, %[[W]] {{.*}} : (tensor<1x18x18x256xf32>, tensor<16x3x3x256x16xf32>) -> tensor<1x14x14x256xf32>
+func.func @in_parts(%x: tensor<1x14x14x256xf32>) -> tensor<1x14x14x256xf32> {
+  %w = nn.constant dense_resource<p> : tensor<3x3x256x256xf32>
+  %y = nn.conv %x, %w {layout = "channels_last", group = 1 : i64, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, low = array<i64: 1, 1>, high = array<i64: 1, 1>} : (tensor<1x14x14x256xf32>, tensor<3x3x256x256xf32>) -> tensor<1x14x14x256xf32>
+  return %y : tensor<1x14x14x256xf32>
+}
+
 // Few places for many weights; few channels; a stride.
 // CHECK-LABEL: @stays
 // CHECK-COUNT-3: nn.conv
@@ -29,7 +40,7 @@ func.func @stays(%a: tensor<1x7x7x512xf32>, %b: tensor<1x56x56x4xf32>, %c: tenso
 {-#
   dialect_resources: {
     builtin: {
-      w: "0x40000000", u: "0x40000000", v: "0x40000000", ww: "0x40000000"
+      w: "0x40000000", p: "0x40000000", u: "0x40000000", v: "0x40000000", ww: "0x40000000"
     }
   }
 #-}

@@ -20,11 +20,12 @@ def expected(x, w, pads):
 
 
 # Batch, channels in and out, extents, pads, whether the batch is known. Those of 64 rows and more need several bands, one
-# with a rest.
+# with a rest; the last has more kernel than image and takes it in parts.
 for n, c, m, high, wide, pads, known in ((1, 48, 64, 32, 32, (1, 1, 1, 1), True), (2, 64, 40, 25, 30, (0, 0, 0, 0), True),
                                          (1, 33, 65, 21, 43, (2, 0, 1, 3), True), (1, 64, 64, 64, 48, (1, 1, 1, 1), True),
                                          (1, 64, 64, 51, 70, (1, 0, 1, 1), True), (3, 48, 64, 32, 33, (1, 1, 1, 1), False),
-                                         (2, 64, 64, 51, 71, (1, 0, 1, 1), False), (3, 64, 64, 50, 72, (1, 1, 1, 1), True)):
+                                         (2, 64, 64, 51, 71, (1, 0, 1, 1), False), (3, 64, 64, 50, 72, (1, 1, 1, 1), True),
+                                         (1, 128, 160, 13, 15, (1, 1, 1, 0), True)):
     x = random.standard_normal((n, c, high, wide)).astype(np.float32)
     w = (random.standard_normal((m, c, 3, 3)) / np.sqrt(9 * c)).astype(np.float32)
     graph = helper.make_graph(
@@ -35,6 +36,7 @@ for n, c, m, high, wide, pads, known in ((1, 48, 64, 32, 32, (1, 1, 1, 1), True)
     text = subprocess.run([sys.argv[1], "m.onnx", "-O3", "--stop-after=graph", "-o", "-"], capture_output=True, text=True,
                           check=True).stdout
     assert "nn.winograd_conv" in text
+    assert ("x3x3x128x" in text) == (m == 160), text
     tegula.compile("m.onnx", f"m{wide}.so", opt=3)
     want = np.maximum(expected(x, w, pads), 0)
     first = tegula.load(f"m{wide}.so", threads=1).run({"x": x})["y"]
