@@ -41,6 +41,9 @@ static void graphStage(const CompileOptions &options, OpPassManager &pm) {
   // After CSE: equal shapes are one value. Before the layouts: a broadcast would keep transposes apart.
   function.addPass(createFoldExpands());
   function.addPass(canonicalize());
+  // Before scales move into weights: those of quantized ones are integers.
+  function.addPass(createFoldDequantize());
+  function.addPass(canonicalize());
   // Scales move into weights as ops on constants; FoldConstants then evaluates them.
   function.addPass(createFoldScales());
   function.addPass(canonicalize());

@@ -258,7 +258,7 @@ struct SinkThroughElementwise : RewritePattern {
   }
 
   LogicalResult matchAndRewrite(Operation *op, PatternRewriter &b) const override {
-    if (!isa<nn::UnaryOp, nn::BinaryOp, nn::SelectOp, nn::CastOp>(op))
+    if (!isa<nn::UnaryOp, nn::BinaryOp, nn::SelectOp, nn::CastOp, nn::QuantizeOp, nn::DequantizeOp>(op))
       return failure();
     int64_t rank = rankOf(op->getResult(0)), largest = 0;
     bool any = false;

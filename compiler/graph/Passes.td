@@ -12,6 +12,18 @@ def FoldScales : Pass<"tegula-fold-scales", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"folded", "folded", "Number of scales folded">];
 }
 
+def FoldDequantize : Pass<"tegula-fold-dequantize", "::mlir::func::FuncOp"> {
+  let summary = "Compute with the integers that stand for real numbers";
+  let description = [{
+    Convolutions and products of dequantized numbers with constant weights become ones of 8-bit integers, whose sums are
+    dequantized; so do those of centered 16-bit integers (QLinearConv, MatMulInteger, ...). Zero points move into a constant
+    per output, channels are filled up to the four that `dot` of `#tgl.target` adds at a time, and numbers get the sign that
+    it takes. Dequantization moves behind what only moves numbers or takes their maximum, and the scale of a following
+    quantization into the scales before it.
+  }];
+  let statistics = [Statistic<"folded", "folded", "Number of convolutions and products of integers">];
+}
+
 def FoldExpands : Pass<"tegula-fold-expands", "::mlir::func::FuncOp"> {
   let summary = "Remove broadcasts between tensors whose extents are equal in every run";
   let description = [{

@@ -77,7 +77,8 @@ RegisterTile::RegisterTile(OpBuilder &builder, linalg::GenericOp root, linalg::G
       ranges(ranges), origin(origin), aligned(aligned), lanes(plan.getVectorLoop() < 0 ? 0 : plan.getLanes()),
       vectors(plan.getVectorLoop() < 0 ? 1 : plan.getVectors()), vectorLoop(plan.getVectorLoop()),
       unrollLoop(plan.getUnrollLoop()), lastLanes(lanes), width(lanes), maskedFrom(vectors),
-      blockedLoop(blockedReduction(root, epilogue, plan)), position(root.getNumLoops()) {}
+      dot(plan.getDot() > 1 ? dotFormOf(root) : std::nullopt), blockedLoop(blockedReduction(root, epilogue, plan)),
+      position(root.getNumLoops()) {}
 
 /// A shorter vector saves nothing.
 static constexpr int64_t kLeastLanes = 4;
@@ -289,15 +290,16 @@ void RegisterTile::emitReduction(unsigned loopIndex, SmallVectorImpl<Value> &acc
         break;
       }
     }
-  } else if (extent == 1) {
+  } else if (extent == 1 || (dot && extent == kDot && loopIndex + 1 == root.getNumLoops())) {
     position[loopIndex] = constant(0);
     return emitReduction(loopIndex + 1, accumulators);
   } else {
     end = constant(extent);
   }
   bool isBlocked = blockedLoop == loopIndex;
-  auto op = scf::ForOp::create(b, loc, isBlocked ? blockBegin : constant(0), isBlocked ? blockEnd : end, constant(1),
-                               accumulators);
+  bool isDot = dot && loopIndex + 1 == root.getNumLoops();
+  auto op = scf::ForOp::create(b, loc, isBlocked ? blockBegin : constant(0), isBlocked ? blockEnd : end,
+                               constant(isDot ? kDot : 1), accumulators);
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToEnd(op.getBody());
@@ -311,6 +313,8 @@ void RegisterTile::emitReduction(unsigned loopIndex, SmallVectorImpl<Value> &acc
 
 void RegisterTile::emitBody(SmallVectorImpl<Value> &accumulators) {
   loaded.clear();
+  if (dot)
+    return emitDots(accumulators);
   for (int64_t u = 0; u < tileUnroll; ++u)
     for (int64_t v = 0; v < vectors; ++v) {
       selectVector(v);
@@ -319,6 +323,54 @@ void RegisterTile::emitBody(SmallVectorImpl<Value> &accumulators) {
         arguments.push_back(readOperand(root, *operand, u, v));
       arguments.push_back(accumulators[u * vectors + v]);
       accumulators[u * vectors + v] = evaluate(root, arguments, u, v);
+    }
+  loaded.clear();
+}
+
+Value RegisterTile::dotOperand(OpOperand &operand, bool isLeft, int64_t u, int64_t v) {
+  AffineMap map = root.getMatchingIndexingMap(&operand);
+  bool isUnrolled = unrollLoop >= 0 && map.isFunctionOfDim(unrollLoop);
+  Value &known = loaded[{&operand, isUnrolled ? u : 0, isLeft && width == lanes ? 0 : v}];
+  if (known)
+    return known;
+  Type bytes = getElementTypeOrSelf(operand.get().getType());
+  auto type = VectorType::get({width, kDot}, bytes);
+  Value padding = arith::ConstantOp::create(b, loc, b.getZeroAttr(bytes));
+  auto read = [&](Value source, ArrayRef<Value> indices, VectorType part) -> Value {
+    auto identity = AffineMap::getMinorIdentityMap(indices.size(), part.getRank(), b.getContext());
+    return vector::TransferReadOp::create(b, loc, part, source, indices, AffineMapAttr::get(identity), padding, Value(),
+                                          b.getBoolArrayAttr(SmallVector<bool>(part.getRank(), true)));
+  };
+  SmallVector<Value> indices;
+  Value result;
+  if (isLeft) {
+    for (AffineExpr expr : map.getResults())
+      indices.push_back(apply(expr, u, v));
+    result = read(operand.get(), indices, VectorType::get({kDot}, bytes));
+    result = vector::BroadcastOp::create(b, loc, type, result);
+  } else {
+    indices.push_back(arith::DivUIOp::create(b, loc, position[vectorLoop], constant(lanes * plan.getVectors())));
+    for (AffineExpr expr : map.getResults().drop_back(2))
+      indices.push_back(apply(expr, u, 0));
+    indices.push_back(b.createOrFold<arith::DivUIOp>(loc, position.back(), constant(kDot)));
+    indices.append({constant(v * lanes), constant(0)});
+    result = read(operand.get().getDefiningOp<linalg::UnPackOp>().getSource(), indices, type);
+  }
+  return loaded[{&operand, isUnrolled ? u : 0, isLeft && width == lanes ? 0 : v}] = result;
+}
+
+void RegisterTile::emitDots(SmallVectorImpl<Value> &accumulators) {
+  for (int64_t u = 0; u < tileUnroll; ++u)
+    for (int64_t v = 0; v < vectors; ++v) {
+      selectVector(v);
+      auto wide = VectorType::get({width, kDot}, b.getI32Type());
+      Value x = dotOperand(*dot->left, true, u, v), w = dotOperand(*dot->right, false, u, v);
+      x = dot->isLeftUnsigned ? Value(arith::ExtUIOp::create(b, loc, wide, x))
+                              : Value(arith::ExtSIOp::create(b, loc, wide, x));
+      Value products = arith::MulIOp::create(b, loc, x, arith::ExtSIOp::create(b, loc, wide, w));
+      Value &sum = accumulators[u * vectors + v];
+      sum = vector::MultiDimReductionOp::create(b, loc, products, sum, ArrayRef<bool>{false, true},
+                                                vector::CombiningKind::ADD);
     }
   loaded.clear();
 }

@@ -17,6 +17,7 @@
 #ifndef TEGULA_COMPILER_TILE_REGISTERTILE_H
 #define TEGULA_COMPILER_TILE_REGISTERTILE_H
 
+#include "tegula/compiler/tile/Dot.h"
 #include "tegula/dialects/tgl/Tgl.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -68,6 +69,8 @@ private:
   llvm::SmallVector<Value> start(int64_t unroll, Value target);
   void emitReduction(unsigned loop, llvm::SmallVectorImpl<Value> &accumulators);
   void emitBody(llvm::SmallVectorImpl<Value> &accumulators);
+  Value dotOperand(mlir::OpOperand &operand, bool isLeft, int64_t u, int64_t v);
+  void emitDots(llvm::SmallVectorImpl<Value> &accumulators);
   Value evaluate(mlir::linalg::GenericOp op, llvm::ArrayRef<Value> arguments, int64_t u, int64_t v);
   Value cloneOnVectors(mlir::Operation &op, mlir::IRMapping &mapping);
   Value initial(int64_t u, int64_t v);
@@ -103,6 +106,7 @@ private:
   int64_t width;      // lanes of the vector at hand
   int64_t maskedFrom; // the first vector of a tile that may reach beyond the loop
   int64_t tileUnroll = 1;
+  std::optional<DotForm> dot; // of the root, if the plan says so
   std::optional<unsigned> blockedLoop;
   Value blockBegin, blockEnd; // of `blockedLoop`
   Value isFirstBlock;         // null: it is not the first

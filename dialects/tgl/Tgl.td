@@ -21,12 +21,15 @@ def Tgl_TargetAttr : Tgl_Attr<"Target", "target"> {
   let summary = "What the module is compiled for";
   let description = [{
     `name` is the folder under targets/; `triple`, `cpu` and `features` are LLVM's; `vectorBytes` and `registers` describe the
-    vector registers, `cacheKiB` the private second-level cache, `threads` the number the plan reckons with.
+    vector registers, `cacheKiB` the private second-level cache, `threads` the number the plan reckons with. `dot` says which
+    sums of four products of 8-bit integers the target adds to 32-bit ones faster than one by one: `u8s8` (unsigned times
+    signed), `s8s8`, or none.
 
     Example: `#tgl.target<name = "cpu", triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v3", features = "+avx2", vectorBytes = 32, registers = 16, cacheKiB = 512, threads = 2>`
   }];
   let parameters = (ins StringRefParameter<"">:$name, StringRefParameter<"">:$triple, StringRefParameter<"">:$cpu, StringRefParameter<"">:$features,
-                        "int64_t":$vectorBytes, "int64_t":$registers, "int64_t":$cacheKiB, "int64_t":$threads);
+                        "int64_t":$vectorBytes, "int64_t":$registers, "int64_t":$cacheKiB, "int64_t":$threads,
+                        StringRefParameter<"", "\"\"">:$dot);
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
@@ -37,10 +40,11 @@ def Tgl_PlanAttr : Tgl_Attr<"Plan", "plan"> {
     live at a time; `unrollLoop` (-1: none) is the parallel loop of which `unroll` iterations are held in registers;
     `block` gives per parallel loop the extent of one scf.forall iteration (0: whole extent), then for one of the reduction loops
     the extent of a block that is summed for the whole tile before the next, with partial sums in the result; missing entries are 0.
+    `dot` neighbours along the innermost reduction loop are multiplied and summed at a time (1 if it isn't there).
 
     Example: `#tgl.plan<vectorLoop = 1, lanes = 8, vectors = 2, unrollLoop = 0, unroll = 6, block = [48, 0]>`
   }];
-  let parameters = (ins "int64_t":$vectorLoop, "int64_t":$lanes, "int64_t":$vectors, "int64_t":$unrollLoop, "int64_t":$unroll, ArrayRefParameter<"int64_t">:$block);
-  let assemblyFormat = "`<` `vectorLoop` `=` $vectorLoop `,` `lanes` `=` $lanes `,` `vectors` `=` $vectors `,` `unrollLoop` `=` $unrollLoop `,` `unroll` `=` $unroll `,` `block` `=` `[` $block `]` `>`";
+  let parameters = (ins "int64_t":$vectorLoop, "int64_t":$lanes, "int64_t":$vectors, "int64_t":$unrollLoop, "int64_t":$unroll, ArrayRefParameter<"int64_t">:$block, DefaultValuedParameter<"int64_t", "1">:$dot);
+  let assemblyFormat = "`<` `vectorLoop` `=` $vectorLoop `,` `lanes` `=` $lanes `,` `vectors` `=` $vectors `,` `unrollLoop` `=` $unrollLoop `,` `unroll` `=` $unroll `,` `block` `=` `[` $block `]` (`,` `dot` `=` $dot^)? `>`";
 }
 #endif

@@ -58,6 +58,15 @@ def LowerArith : Pass<"tegula-lower-arith", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::vector::VectorDialect"];
 }
 
+def LowerDots : Pass<"tegula-lower-dots", "::mlir::func::FuncOp"> {
+  let summary = "Sums of four products of bytes by the CPU's instructions";
+  let description = [{
+    What `dot` of `#tgl.target` promises: `u8s8` by VNNI's `vpdpbusd`, `s8s8` by AVX2's `vpmaddubsw` on magnitudes, which
+    does not saturate where no weight is -128.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect", "::mlir::vector::VectorDialect"];
+}
+
 def LowerVectors : Pass<"tegula-lower-vectors", "::mlir::func::FuncOp"> {
   let summary = "Lower transfers and approximate math functions by polynomials";
   let description = "Masked transfers become masked loads and stores; f32 exp, log, tanh, erf, sin, ... become polynomials.";

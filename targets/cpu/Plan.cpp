@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tegula/compiler/tile/Bands.h"
+#include "tegula/compiler/tile/Dot.h"
 #include "tegula/compiler/tile/RegisterTile.h"
 #include "tegula/targets/cpu/Cpu.h"
 
@@ -37,6 +38,11 @@ static double scalarOps(linalg::GenericOp op) {
   return count;
 }
 
+/// Of one element; a scalar counts as one.
+static int64_t bytesOf(Value operand) {
+  return std::max<int64_t>(getElementTypeOrSelf(operand.getType()).getIntOrFloatBitWidth() / 8, 1);
+}
+
 /// Bytes of the operands that change along the unrolled loop but not along the vector loop (the left side of a
 /// product).
 static double leftBytes(linalg::GenericOp op, int64_t vectorLoop, ArrayRef<int64_t> extents, unsigned fixedLoop) {
@@ -45,7 +51,7 @@ static double leftBytes(linalg::GenericOp op, int64_t vectorLoop, ArrayRef<int64
     AffineMap map = op.getMatchingIndexingMap(operand);
     if (accessOf(map, vectorLoop) != OperandAccess::Uniform)
       continue;
-    double elements = 4;
+    double elements = bytesOf(operand->get());
     for (AffineExpr expr : map.getResults()) {
       double extent = 0;
       for (unsigned loop = 0; loop < extents.size(); ++loop)
@@ -82,13 +88,14 @@ public:
 
   tgl::PlanAttr plan() {
     chooseRegisters();
+    chooseDot();
     if (vectorLoop >= 0 && variation.vectors)
       vectors = variation.vectors;
     if (unrollLoop >= 0 && variation.unroll)
       unroll = std::min(extents[unrollLoop], variation.unroll);
     chooseReductionBlock();
     chooseBlocks();
-    return tgl::PlanAttr::get(root.getContext(), vectorLoop, lanes, vectors, unrollLoop, unroll, block);
+    return tgl::PlanAttr::get(root.getContext(), vectorLoop, lanes, vectors, unrollLoop, unroll, block, dot);
   }
 
 private:
@@ -127,6 +134,13 @@ private:
     unroll = std::min<int64_t>(extents[unrollLoop], accumulators / vectors);
   }
 
+  /// Four products of bytes at a time, if the target has that for their signs.
+  void chooseDot() {
+    std::optional<DotForm> form = vectorLoop >= 0 ? dotFormOf(root) : std::nullopt;
+    if (form && target.getDot() == (form->isLeftUnsigned ? "u8s8" : "s8s8"))
+      dot = kDot;
+  }
+
   /// The innermost loop for whose iterations what is read along the vector loop serves several, else the one next to
   /// the vector loop.
   int64_t chooseUnrollLoop() {
@@ -148,13 +162,16 @@ private:
     if (unrollLoop < 0 || root.getNumReductionLoops() == 0)
       return;
     AffineMap panel;
+    int64_t element = 4;
     for (OpOperand *operand : root.getDpsInputOperands())
       if (AffineMap map = root.getMatchingIndexingMap(operand);
-          accessOf(map, vectorLoop) == OperandAccess::Contiguous && !map.isFunctionOfDim(unrollLoop))
+          accessOf(map, vectorLoop) == OperandAccess::Contiguous && !map.isFunctionOfDim(unrollLoop)) {
         panel = map;
+        element = bytesOf(operand->get());
+      }
     if (!panel)
       return;
-    int64_t tiles = (extents[unrollLoop] + unroll - 1) / unroll, bytes = 4 * lanes * vectors;
+    int64_t tiles = (extents[unrollLoop] + unroll - 1) / unroll, bytes = element * lanes * vectors;
     for (unsigned loop = 0; loop < parallel; ++loop)
       if ((int64_t)loop != unrollLoop && !panel.isFunctionOfDim(loop))
         tiles *= extents[loop];
@@ -167,7 +184,7 @@ private:
     if (!isLong || tiles < kLeastTiles || ShapedType::isDynamic(root.getStaticLoopRanges()[outermost]))
       return;
     int64_t blocks = (extents[outermost] * bytes + kReductionBlockBytes - 1) / kReductionBlockBytes;
-    int64_t size = (extents[outermost] + blocks - 1) / blocks;
+    int64_t size = llvm::alignTo((extents[outermost] + blocks - 1) / blocks, dot);
     if (size >= extents[outermost])
       return;
     block.resize(outermost + 1);
@@ -249,7 +266,7 @@ private:
   bool isStatic;
   unsigned parallel;
   SmallVector<int64_t> block;
-  int64_t vectorLoop = -1, lanes = 1, vectors = 1, unrollLoop = -1, unroll = 1;
+  int64_t vectorLoop = -1, lanes = 1, vectors = 1, unrollLoop = -1, unroll = 1, dot = 1;
 };
 } // namespace
 

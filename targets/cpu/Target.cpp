@@ -61,7 +61,8 @@ public:
     int here = (int)std::max(1u, std::thread::hardware_concurrency());
     int threads = options.threads > 0 ? options.threads : options.cpu == "native" ? here : kUsualThreads;
     auto [vectorBytes, registers] = vectorsOf(triple, *info);
-    return tgl::TargetAttr::get(context, name(), triple.str(), cpu, features, vectorBytes, registers, 512, threads);
+    return tgl::TargetAttr::get(context, name(), triple.str(), cpu, features, vectorBytes, registers, 512, threads,
+                                dotOf(triple, *info));
   }
 
   tgl::PlanAttr plan(mlir::linalg::GenericOp root, mlir::linalg::GenericOp epilogue,
@@ -92,6 +93,16 @@ private:
     if (!info.checkFeatures("+sve"))
       return 16;
     return StringSwitch<int64_t>(info.getCPU()).Case("a64fx", 64).Case("neoverse-v1", 32).Default(16);
+  }
+
+  /// Which sums of four products of bytes are fast. VNNI has an instruction for them; AVX2 has exact ones of pairs only
+  /// for signed numbers, as |x| times w with the sign of x.
+  static StringRef dotOf(const Triple &triple, const MCSubtargetInfo &info) {
+    if (!triple.isX86())
+      return "";
+    bool hasVnni =
+        info.checkFeatures("+avx512f") ? info.checkFeatures("+avx512vnni,+avx512vl") : info.checkFeatures("+avxvnni");
+    return hasVnni ? "u8s8" : info.checkFeatures("+avx2") ? "s8s8" : "";
   }
 
   /// Bytes of a vector register and how many there are. Without vectors, four of 28 scalar registers stand for one.

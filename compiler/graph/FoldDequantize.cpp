@@ -1,0 +1,454 @@
+//===- FoldDequantize.cpp - computing with the integers that stand for real numbers ---------------------===//
+//
+//   %a = nn.dequantize %x, %s, %z                     %p = nn.pad %x value %z
+//   %b = nn.dequantize %w, %t  (constant)        ->   %c = nn.conv %p, %w : ui8, i8 -> i32
+//   %y = nn.conv %a, %b                               %i = nn.binary add %c, %k     (constant: -z * sum of w)
+//   %q = nn.quantize %y, %u                           %y = nn.dequantize %i, %s * %t / %u
+//                                                     %q = nn.quantize %y, 1
+//
+// The sums are exact, whatever the order; the standard's are rounded. A quotient that lies between two integers to
+// within that rounding may become the other one.
+//
+// Needs: nn, channels-first convolutions. Leaves: dequantize ops where no integer form is known. Idempotent.
+//===------------------------------------------------------------------------------------------------------===//
+
+#include "tegula/compiler/graph/Passes.h"
+#include "tegula/dialects/nn/Nn.h"
+#include "tegula/dialects/tgl/Tgl.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+using namespace mlir;
+
+namespace tegula {
+#define GEN_PASS_DEF_FOLDDEQUANTIZE
+#include "tegula/compiler/graph/Passes.h.inc"
+
+/// Integers that one instruction multiplies and sums.
+static constexpr int64_t kDot = 4;
+
+static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+static Type elementOf(Value value) { return typeOf(value).getElementType(); }
+static bool isOne(Value value) { return typeOf(value).hasStaticShape() && typeOf(value).getNumElements() == 1; }
+
+namespace {
+/// Real numbers or wider integers as 8-bit integers: `x - zero`, times `scale` where there is one.
+struct Quantized {
+  Value x, zero, scale;
+};
+
+/// Builds nn ops at one place; constants among them are folded later.
+struct Builder {
+  OpBuilder &b;
+  Location loc;
+
+  Value binary(StringRef kind, Value x, Value y) { return nn::BinaryOp::create(b, loc, b.getStringAttr(kind), x, y); }
+  Value cast(Value x, Type element) {
+    if (elementOf(x) == element)
+      return x;
+    return nn::CastOp::create(b, loc, RankedTensorType::get(typeOf(x).getShape(), element), x);
+  }
+  Value number(Type element, int64_t value) {
+    auto type = RankedTensorType::get({}, element);
+    Attribute attr =
+        isa<FloatType>(element)
+            ? Attribute(b.getFloatAttr(element, value))
+            : Attribute(IntegerAttr::get(element, APInt(element.getIntOrFloatBitWidth(), value, false, true)));
+    return nn::ConstantOp::create(b, loc, DenseElementsAttr::get(type, attr));
+  }
+  Value reshape(Value x, ArrayRef<int64_t> shape) {
+    if (typeOf(x).getShape() == shape)
+      return x;
+    return nn::ReshapeOp::create(b, loc, RankedTensorType::get(shape, elementOf(x)), x, Value());
+  }
+  Value transpose(Value x, ArrayRef<int64_t> perm) {
+    return nn::TransposeOp::create(b, loc, x, b.getDenseI64ArrayAttr(perm));
+  }
+  Value pad(Value x, Value value, ArrayRef<int64_t> low, ArrayRef<int64_t> high) {
+    if (llvm::all_of(low, [](int64_t n) { return n == 0; }) && llvm::all_of(high, [](int64_t n) { return n == 0; }))
+      return x;
+    SmallVector<int64_t> shape(typeOf(x).getShape());
+    for (auto [extent, before, after] : llvm::zip(shape, low, high))
+      if (!ShapedType::isDynamic(extent))
+        extent += before + after;
+    return nn::PadOp::create(b, loc, RankedTensorType::get(shape, elementOf(x)), x, Value(), value,
+                             b.getStringAttr("constant"), b.getDenseI64ArrayAttr(low), b.getDenseI64ArrayAttr(high));
+  }
+  Value dequantize(Value x, Value scale, Value zero, Type element) {
+    return nn::DequantizeOp::create(b, loc, RankedTensorType::get(typeOf(x).getShape(), element), x, scale, zero);
+  }
+};
+} // namespace
+
+/// Whether the value is computed from constants.
+static bool isConstant(Value value, int depth = 8) {
+  Operation *op = value.getDefiningOp();
+  if (!op || depth == 0 || !isa<nn::NnDialect>(op->getDialect()))
+    return false;
+  return isa<nn::ConstantOp>(op) || (op->getNumOperands() > 0 && llvm::all_of(op->getOperands(), [&](Value operand) {
+                                       return isConstant(operand, depth - 1);
+                                     }));
+}
+
+/// The numbers of a constant in any order, one for a splat; empty where they are not at hand.
+static ArrayRef<char> bytesOf(Value value) {
+  while (value && isa_and_present<nn::ReshapeOp, nn::TransposeOp>(value.getDefiningOp()))
+    value = value.getDefiningOp()->getOperand(0);
+  auto constant = value ? value.getDefiningOp<nn::ConstantOp>() : nn::ConstantOp();
+  if (!constant)
+    return {};
+  if (auto dense = dyn_cast<DenseElementsAttr>(constant.getValue()))
+    return dense.getRawData();
+  auto resource = dyn_cast<DenseResourceElementsAttr>(constant.getValue());
+  AsmResourceBlob *blob = resource ? resource.getRawHandle().getBlob() : nullptr;
+  return blob ? blob->getData() : ArrayRef<char>();
+}
+
+/// The only number in a constant; nullopt where there are several, or none is known.
+static std::optional<double> splatOf(Value value) {
+  ArrayRef<char> bytes = bytesOf(value);
+  Type element = bytes.empty() ? Type() : elementOf(value);
+  if (!element || !element.isIntOrFloat() || element.getIntOrFloatBitWidth() % 8)
+    return std::nullopt;
+  size_t size = element.getIntOrFloatBitWidth() / 8;
+  for (size_t at = size; at < bytes.size(); at += size)
+    if (memcmp(bytes.data(), bytes.data() + at, size) != 0)
+      return std::nullopt;
+  auto first = DenseElementsAttr::getFromRawBuffer(RankedTensorType::get({}, element), bytes.take_front(size));
+  if (isa<FloatType>(element)) {
+    bool isInexact;
+    APFloat wide = *first.getValues<APFloat>().begin();
+    wide.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &isInexact);
+    return wide.convertToDouble();
+  }
+  APInt number = *first.getValues<APInt>().begin();
+  return element.isUnsignedInteger() ? (double)number.getZExtValue() : (double)number.getSExtValue();
+}
+
+/// What `value` stands for: a dequantization, or 8-bit integers as 16-bit ones, maybe less a zero point.
+static std::optional<Quantized> quantizedOf(Value value) {
+  if (auto op = value.getDefiningOp<nn::DequantizeOp>(); op && elementOf(op.getX()).isInteger(8))
+    return Quantized{op.getX(), op.getZero(), op.getScale()};
+  Value zero;
+  if (auto sub = value.getDefiningOp<nn::BinaryOp>(); sub && sub.getKind() == "sub") {
+    auto narrow = sub.getB().getDefiningOp<nn::CastOp>();
+    value = sub.getA();
+    if (!narrow || !elementOf(narrow.getX()).isInteger(8))
+      return std::nullopt;
+    zero = narrow.getX();
+  }
+  auto wide = value.getDefiningOp<nn::CastOp>();
+  if (!wide || !elementOf(wide.getX()).isInteger(8) || !elementOf(value).isSignlessInteger(16) ||
+      (zero && elementOf(zero) != elementOf(wide.getX())))
+    return std::nullopt;
+  return Quantized{wide.getX(), zero, {}};
+}
+
+/// Whether all numbers of a constant of 8 bits, less `zero`, are from `lowest` to 127.
+static bool fitsBytes(Value weights, int64_t zero, int64_t lowest) {
+  bool isUnsigned = elementOf(weights).isUnsignedInteger();
+  ArrayRef<char> bytes = bytesOf(weights);
+  return !bytes.empty() && llvm::all_of(bytes, [&](char byte) {
+    int64_t number = (isUnsigned ? (int64_t)(uint8_t)byte : (int64_t)(int8_t)byte) - zero;
+    return lowest <= number && number <= 127;
+  });
+}
+
+/// Weights without a zero point; null where they do not fit into 8 bits then.
+static Value centeredWeights(Builder &n, const Quantized &w, int64_t lowest) {
+  std::optional<double> zero = w.zero ? splatOf(w.zero) : std::optional(0.0);
+  if (!zero || !fitsBytes(w.x, (int64_t)*zero, lowest))
+    return {};
+  Type i8 = n.b.getIntegerType(8);
+  if (*zero == 0 && elementOf(w.x) == i8)
+    return w.x;
+  Type i16 = n.b.getIntegerType(16);
+  return n.cast(n.binary("sub", n.cast(w.x, i16), n.number(i16, (int64_t)*zero)), i8);
+}
+
+/// Numbers in the sign that the target takes; the zero point, a scalar, with them.
+static void changeSign(Builder &n, Value &x, Value &zero, bool wantsSigned) {
+  Type context = elementOf(x);
+  auto old = cast<IntegerType>(context);
+  Type wanted = IntegerType::get(n.b.getContext(), 8, wantsSigned ? IntegerType::Signless : IntegerType::Unsigned);
+  zero = zero ? n.reshape(zero, {}) : n.number(old, 0);
+  if (old.isUnsigned() == !wantsSigned)
+    return;
+  Type i16 = n.b.getIntegerType(16);
+  Value offset = n.number(i16, wantsSigned ? -128 : 128);
+  x = n.cast(n.binary("add", n.cast(x, i16), offset), wanted);
+  zero = n.cast(n.binary("add", n.cast(zero, i16), offset), wanted);
+}
+
+/// `-zero * sums`, for the zero point of the numbers that were multiplied.
+static Value correction(Builder &n, Value zero, Value sums) {
+  Type i32 = n.b.getIntegerType(32);
+  return n.binary("mul", sums, n.binary("sub", n.number(i32, 0), n.cast(zero, i32)));
+}
+
+static Value sumOver(Builder &n, Value w, ArrayRef<int64_t> axes) {
+  return nn::ReduceOp::create(n.b, n.loc, n.b.getStringAttr("sum"), n.cast(w, n.b.getIntegerType(32)),
+                              n.b.getDenseI64ArrayAttr(axes), n.b.getBoolAttr(false));
+}
+
+/// A scale that is one number or varies along one axis of `rank`, as it lies beside a result in which that axis has
+/// `after` axes behind it; null where it does not fit.
+static Value scaleBeside(Builder &n, Value scale, int64_t rank, int64_t axis, int64_t after) {
+  if (isOne(scale))
+    return n.reshape(scale, {});
+  ArrayRef<int64_t> shape = typeOf(scale).getShape();
+  int64_t at = axis - (rank - (int64_t)shape.size());
+  if (at < 0 || ShapedType::isDynamicShape(shape) || typeOf(scale).getNumElements() != shape[at])
+    return {};
+  SmallVector<int64_t> wanted(after + 1, 1);
+  wanted[0] = shape[at];
+  return n.reshape(scale, wanted);
+}
+
+namespace {
+/// Of both patterns for sums of products.
+struct IntegerSums {
+  StringRef dot; ///< of the target
+  bool wantsSigned() const { return dot != "u8s8"; }
+  /// Sums of pairs of signed products (AVX2) are exact without -128.
+  int64_t lowestWeight() const { return wantsSigned() ? -127 : -128; }
+
+  /// The sums as what the op computed: real numbers, or integers.
+  static Value asResult(Builder &n, Value sums, const Quantized &x, Value xScale, Value wScale, Type element) {
+    if (!x.scale)
+      return sums;
+    Type f32 = n.b.getF32Type();
+    return n.dequantize(sums, n.binary("mul", n.cast(xScale, f32), n.cast(wScale, f32)), {}, element);
+  }
+};
+
+struct ConvertConv : OpRewritePattern<nn::ConvOp>, IntegerSums {
+  ConvertConv(MLIRContext *context, StringRef dot) : OpRewritePattern(context), IntegerSums{dot} {}
+
+  LogicalResult matchAndRewrite(nn::ConvOp conv, PatternRewriter &b) const override {
+    std::optional<Quantized> x = quantizedOf(conv.getX()), w = quantizedOf(conv.getW());
+    if (!x || !w || !x->scale != !w->scale || conv.isChannelsLast())
+      return b.notifyMatchFailure(conv, "not of two quantized tensors");
+    if ((x->zero && !isOne(x->zero)) || (x->scale && !isOne(x->scale)))
+      return b.notifyMatchFailure(conv, "the input has several scales or zero points");
+    ArrayRef<int64_t> kernel = typeOf(w->x).getShape();
+    int64_t rank = kernel.size(), channels = kernel[1], group = conv.getGroup();
+    bool isDepthwise = channels == 1 && kernel[0] == group;
+    if (group > 1 && !isDepthwise && channels % kDot)
+      return b.notifyMatchFailure(conv, "groups of channels that are not multiples of four");
+    Builder n{b, conv.getLoc()};
+    Value weights = centeredWeights(n, *w, lowestWeight());
+    if (!weights)
+      return b.notifyMatchFailure(conv, "weights that need more than 8 bits");
+    Value wScale = w->scale ? scaleBeside(n, w->scale, rank, 0, rank - 2) : Value();
+    if (w->scale && !wScale)
+      return b.notifyMatchFailure(conv, "scales that do not belong to the outputs");
+    Value data = x->x, zero = x->zero;
+    changeSign(n, data, zero, wantsSigned());
+    SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(1, rank)), low{0, 0}, high{0, 0}, none(rank, 0),
+                         more(rank, 0), beside(rank - 1, 1), noPads(rank - 2, 0);
+    Value ofZero = correction(n, zero, sumOver(n, weights, axes));
+    beside[0] = kernel[0];
+    low.append(conv.getLow().begin(), conv.getLow().end());
+    high.append(conv.getHigh().begin(), conv.getHigh().end());
+    if (group == 1)
+      high[1] = more[1] = (kDot - channels % kDot) % kDot;
+    Value sums =
+        nn::ConvOp::create(b, conv.getLoc(), n.pad(data, zero, low, high), n.pad(weights, Value(), none, more),
+                           conv.getLayoutAttr(), conv.getGroupAttr(), conv.getStridesAttr(), conv.getDilationsAttr(),
+                           b.getDenseI64ArrayAttr(noPads), b.getDenseI64ArrayAttr(noPads));
+    sums = n.binary("add", sums, n.reshape(ofZero, beside));
+    Value xScale = x->scale ? n.reshape(x->scale, {}) : Value();
+    b.replaceOp(conv, asResult(n, sums, *x, xScale, wScale, elementOf(conv.getY())));
+    return success();
+  }
+};
+
+struct ConvertMatMul : OpRewritePattern<nn::MatMulOp>, IntegerSums {
+  ConvertMatMul(MLIRContext *context, StringRef dot) : OpRewritePattern(context), IntegerSums{dot} {}
+
+  LogicalResult matchAndRewrite(nn::MatMulOp op, PatternRewriter &b) const override {
+    std::optional<Quantized> x = quantizedOf(op.getA()), w = quantizedOf(op.getB());
+    if (!x || !w || !x->scale != !w->scale || typeOf(w->x).getRank() != 2)
+      return b.notifyMatchFailure(op, "not of two quantized tensors, the right one a matrix");
+    if ((x->zero && !isOne(x->zero)) || (x->scale && !isOne(x->scale)))
+      return b.notifyMatchFailure(op, "the left matrix has several scales or zero points");
+    Builder n{b, op.getLoc()};
+    Value weights = centeredWeights(n, *w, lowestWeight());
+    if (!weights)
+      return b.notifyMatchFailure(op, "weights that need more than 8 bits");
+    Value wScale = w->scale ? scaleBeside(n, w->scale, 2, 1, 0) : Value();
+    if (w->scale && !wScale)
+      return b.notifyMatchFailure(op, "scales that do not belong to the columns");
+    Value data = x->x, zero = x->zero;
+    changeSign(n, data, zero, wantsSigned());
+    Value ofZero = correction(n, zero, sumOver(n, weights, {0}));
+    int64_t rank = typeOf(data).getRank(), fill = (kDot - typeOf(weights).getDimSize(0) % kDot) % kDot;
+    SmallVector<int64_t> none(rank, 0), more(rank, 0);
+    more.back() = fill;
+    Value left = n.pad(data, zero, none, more), right = n.pad(weights, Value(), {0, 0}, {fill, 0});
+    Value sums = nn::MatMulOp::create(b, op.getLoc(), left, right);
+    sums = n.binary("add", sums, ofZero);
+    Value xScale = x->scale ? n.reshape(x->scale, {}) : Value();
+    b.replaceOp(op, asResult(n, sums, *x, xScale, wScale, elementOf(op.getY())));
+    return success();
+  }
+};
+
+/// Ops that move numbers, or choose among them, do so with the integers.
+struct SinkDequantize : RewritePattern {
+  SinkDequantize(MLIRContext *context) : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
+
+  LogicalResult matchAndRewrite(Operation *op, PatternRewriter &b) const override {
+    auto pool = dyn_cast<nn::PoolOp>(op);
+    if (!(pool && pool.getKind() == "max") && !isa<nn::TransposeOp, nn::ReshapeOp, nn::SliceOp, nn::GatherOp>(op))
+      return failure();
+    auto inner = op->getOperand(0).getDefiningOp<nn::DequantizeOp>();
+    if (!inner || !elementOf(inner.getX()).isInteger(8))
+      return b.notifyMatchFailure(op, "not of dequantized numbers");
+    Builder n{b, op->getLoc()};
+    Value scale = inner.getScale(), zero = inner.getZero();
+    if (auto transpose = dyn_cast<nn::TransposeOp>(op); transpose && !(isOne(scale) && (!zero || isOne(zero)))) {
+      auto moved = [&](Value parameter) -> Value {
+        if (!parameter || isOne(parameter))
+          return parameter;
+        SmallVector<int64_t> shape(typeOf(inner.getX()).getRank() - typeOf(parameter).getRank(), 1);
+        llvm::append_range(shape, typeOf(parameter).getShape());
+        return n.transpose(n.reshape(parameter, shape), transpose.getPerm());
+      };
+      scale = moved(scale);
+      zero = moved(zero);
+    } else if (!isOne(scale) || (zero && !isOne(zero))) {
+      return b.notifyMatchFailure(op, "several scales or zero points");
+    } else {
+      scale = n.reshape(scale, {});
+      zero = zero ? n.reshape(zero, {}) : zero;
+    }
+    OperationState state(op->getLoc(), op->getName());
+    state.addOperands(inner.getX());
+    state.addOperands(op->getOperands().drop_front());
+    state.addTypes(RankedTensorType::get(typeOf(op->getResult(0)).getShape(), elementOf(inner.getX())));
+    state.addAttributes(op->getDiscardableAttrDictionary().getValue());
+    state.propertiesAttr = op->getPropertiesAsAttribute();
+    Value moved = b.create(state)->getResult(0);
+    b.replaceOp(op, n.dequantize(moved, scale, zero, elementOf(op->getResult(0))));
+    return success();
+  }
+};
+
+/// quantize(dequantize(x, s, z), s, z) is x: the product is rounded by less than half a step.
+struct CancelQuantize : OpRewritePattern<nn::QuantizeOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(nn::QuantizeOp op, PatternRewriter &b) const override {
+    auto inner = op.getX().getDefiningOp<nn::DequantizeOp>();
+    if (!inner || elementOf(inner.getX()) != elementOf(op.getY()) || !elementOf(op.getX()).isF32())
+      return b.notifyMatchFailure(op, "not of dequantized numbers of one type");
+    auto isSame = [](Value x, Value y, double absent) {
+      std::optional<double> first = x ? splatOf(x) : std::optional(absent),
+                            second = y ? splatOf(y) : std::optional(absent);
+      return x == y || (first && second && *first == *second);
+    };
+    std::optional<double> scale = splatOf(op.getScale());
+    if (!scale || !isSame(inner.getScale(), op.getScale(), 1) || !isSame(inner.getZero(), op.getZero(), 0) ||
+        !std::isnormal((float)*scale) || !(*scale > 0) || *scale > 1e30)
+      return b.notifyMatchFailure(op, "other scales or zero points");
+    b.replaceOp(op, inner.getX());
+    return success();
+  }
+};
+} // namespace
+
+/// `value / scale`, by dividing the scales and constants that it is made of; null where there are others, or another op
+/// reads something in between.
+static Value divided(Builder &n, Value value, Value scale, bool commit) {
+  Operation *op = value.getDefiningOp();
+  if (isConstant(value)) {
+    if (!commit)
+      return value;
+    n.b.setInsertionPointAfter(op);
+    return n.binary("div", value, scale);
+  }
+  if (!op || !op->hasOneUse())
+    return {};
+  if (auto inner = dyn_cast<nn::DequantizeOp>(op)) {
+    if (!commit)
+      return value;
+    n.b.setInsertionPoint(op);
+    Value factor = n.binary("div", n.cast(inner.getScale(), n.b.getF32Type()), scale);
+    return n.dequantize(inner.getX(), factor, inner.getZero(), elementOf(value));
+  }
+  auto unary = dyn_cast<nn::UnaryOp>(op);
+  auto binary = dyn_cast<nn::BinaryOp>(op);
+  bool isLinear =
+      (unary && unary.getKind() == "relu") || isa<nn::TransposeOp, nn::ReshapeOp>(op) ||
+      (binary && llvm::is_contained({"add", "sub", "max", "min", "clip_low", "clip_high"}, binary.getKind()));
+  if (!isLinear)
+    return {};
+  SmallVector<Value> operands;
+  for (Value operand : op->getOperands()) {
+    bool isData = isa<FloatType>(elementOf(operand));
+    Value part = isData ? divided(n, operand, scale, commit) : operand;
+    if (!part)
+      return {};
+    operands.push_back(part);
+  }
+  if (!commit)
+    return value;
+  n.b.setInsertionPoint(op);
+  OperationState state(op->getLoc(), op->getName(), operands, op->getResultTypes());
+  state.addAttributes(op->getDiscardableAttrDictionary().getValue());
+  state.propertiesAttr = op->getPropertiesAsAttribute();
+  return n.b.create(state)->getResult(0);
+}
+
+namespace {
+/// quantize(linear ops on dequantized numbers, s): the division goes into their scales.
+struct DivideScales : OpRewritePattern<nn::QuantizeOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(nn::QuantizeOp op, PatternRewriter &b) const override {
+    std::optional<double> scale = splatOf(op.getScale());
+    if (!scale || *scale == 1 || !(*scale > 1e-30) || !(*scale < 1e30) || !elementOf(op.getX()).isF32() ||
+        !elementOf(op.getScale()).isF32() || isConstant(op.getX()))
+      return b.notifyMatchFailure(op, "not f32 divided by one number that is not 1");
+    Builder n{b, op.getLoc()};
+    if (!divided(n, op.getX(), op.getScale(), /*commit=*/false))
+      return b.notifyMatchFailure(op, "what is quantized is not linear in dequantized numbers");
+    // Constants are used from where they are first needed.
+    Operation *first = op->getBlock() ? &op->getBlock()->front() : op;
+    b.setInsertionPoint(first);
+    Value one = n.number(b.getF32Type(), 1),
+          divisor = nn::ConstantOp::create(
+              b, op.getLoc(), cast<ElementsAttr>(op.getScale().getDefiningOp<nn::ConstantOp>().getValue()));
+    divisor = n.reshape(divisor, {});
+    b.setInsertionPoint(op);
+    Value x = divided(n, op.getX(), divisor, /*commit=*/true);
+    b.setInsertionPoint(op);
+    b.replaceOpWithNewOp<nn::QuantizeOp>(op, op.getY().getType(), x, one, op.getZero());
+    return success();
+  }
+};
+
+struct FoldDequantize : impl::FoldDequantizeBase<FoldDequantize> {
+  using FoldDequantizeBase::FoldDequantizeBase;
+  void runOnOperation() override {
+    tgl::TargetAttr target = tgl::targetOf(getOperation());
+    StringRef dot = target ? target.getDot() : "";
+    MLIRContext *context = &getContext();
+    RewritePatternSet patterns(context);
+    patterns.add<SinkDequantize, CancelQuantize>(context);
+    patterns.add<ConvertConv, ConvertMatMul>(context, dot);
+    GreedyRewriteConfig config;
+    config.setUseTopDownTraversal();
+    (void)applyPatternsGreedily(getOperation(), std::move(patterns), config);
+    // After all sums are integers: their scales can be divided.
+    RewritePatternSet scales(context);
+    scales.add<DivideScales>(context);
+    (void)applyPatternsGreedily(getOperation(), std::move(scales), config);
+  }
+};
+} // namespace
+} // namespace tegula
