@@ -28,17 +28,17 @@ namespace tegula {
 #define GEN_PASS_DEF_FOLDDEQUANTIZE
 #include "tegula/compiler/graph/Passes.h.inc"
 
-/// Integers that one instruction multiplies and sums.
-static constexpr int64_t kDot = 4;
-
 static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 static Type elementOf(Value value) { return typeOf(value).getElementType(); }
+static bool areZeros(ArrayRef<int64_t> values) {
+  return llvm::all_of(values, [](int64_t value) { return value == 0; });
+}
 static bool isOne(Value value) { return typeOf(value).hasStaticShape() && typeOf(value).getNumElements() == 1; }
 
 namespace {
 /// Real numbers or wider integers as 8-bit integers: `x - zero`, times `scale` where there is one.
 struct Quantized {
-  Value x, zero, scale;
+  Value x, zero, scale; // the zero point has the type of x, or is a 16-bit integer with a number of that type
 };
 
 /// Builds nn ops at one place; constants among them are folded later.
@@ -69,7 +69,7 @@ struct Builder {
     return nn::TransposeOp::create(b, loc, x, b.getDenseI64ArrayAttr(perm));
   }
   Value pad(Value x, Value value, ArrayRef<int64_t> low, ArrayRef<int64_t> high) {
-    if (llvm::all_of(low, [](int64_t n) { return n == 0; }) && llvm::all_of(high, [](int64_t n) { return n == 0; }))
+    if (areZeros(low) && areZeros(high))
       return x;
     SmallVector<int64_t> shape(typeOf(x).getShape());
     for (auto [extent, before, after] : llvm::zip(shape, low, high))
@@ -133,55 +133,77 @@ static std::optional<double> splatOf(Value value) {
 static std::optional<Quantized> quantizedOf(Value value) {
   if (auto op = value.getDefiningOp<nn::DequantizeOp>(); op && elementOf(op.getX()).isInteger(8))
     return Quantized{op.getX(), op.getZero(), op.getScale()};
+  // Small constants are folded already.
+  if (elementOf(value).isSignlessInteger(16) && value.getDefiningOp<nn::ConstantOp>())
+    return Quantized{value, {}, {}};
   Value zero;
   if (auto sub = value.getDefiningOp<nn::BinaryOp>(); sub && sub.getKind() == "sub") {
     auto narrow = sub.getB().getDefiningOp<nn::CastOp>();
     value = sub.getA();
-    if (!narrow || !elementOf(narrow.getX()).isInteger(8))
+    if (!splatOf(sub.getB()) && (!narrow || !elementOf(narrow.getX()).isInteger(8)))
       return std::nullopt;
-    zero = narrow.getX();
+    zero = sub.getB();
   }
   auto wide = value.getDefiningOp<nn::CastOp>();
-  if (!wide || !elementOf(wide.getX()).isInteger(8) || !elementOf(value).isSignlessInteger(16) ||
-      (zero && elementOf(zero) != elementOf(wide.getX())))
+  if (!wide || !elementOf(wide.getX()).isInteger(8) || !elementOf(value).isSignlessInteger(16))
     return std::nullopt;
   return Quantized{wide.getX(), zero, {}};
 }
 
-/// Whether all numbers of a constant of 8 bits, less `zero`, are from `lowest` to 127.
-static bool fitsBytes(Value weights, int64_t zero, int64_t lowest) {
+/// Whether all numbers of a constant of 8 bits or signed 16 bits, less `zero`, are signed bytes.
+static bool fitsBytes(Value weights, int64_t zero) {
   bool isUnsigned = elementOf(weights).isUnsignedInteger();
   ArrayRef<char> bytes = bytesOf(weights);
-  return !bytes.empty() && llvm::all_of(bytes, [&](char byte) {
-    int64_t number = (isUnsigned ? (int64_t)(uint8_t)byte : (int64_t)(int8_t)byte) - zero;
-    return lowest <= number && number <= 127;
-  });
+  auto fits = [zero](int64_t number) { return -128 <= number - zero && number - zero <= 127; };
+  if (elementOf(weights).isInteger(16)) {
+    ArrayRef<int16_t> numbers(reinterpret_cast<const int16_t *>(bytes.data()), bytes.size() / 2);
+    return !numbers.empty() && llvm::all_of(numbers, fits);
+  }
+  return !bytes.empty() &&
+         llvm::all_of(bytes, [&](char byte) { return fits(isUnsigned ? (uint8_t)byte : (int8_t)byte); });
 }
 
-/// Weights without a zero point; null where they do not fit into 8 bits then.
-static Value centeredWeights(Builder &n, const Quantized &w, int64_t lowest) {
+namespace {
+/// How sums are taken: of four products of unsigned and signed bytes, or of pairs of signed 16-bit integers.
+struct Form {
+  bool isBytes;
+  int64_t count() const { return isBytes ? 4 : 2; }
+};
+} // namespace
+
+/// Weights less their zero point, as narrow as they fit; null where they have several.
+static Value centeredWeights(Builder &n, const Quantized &w, bool &areBytes) {
   std::optional<double> zero = w.zero ? splatOf(w.zero) : std::optional(0.0);
-  if (!zero || !fitsBytes(w.x, (int64_t)*zero, lowest))
+  areBytes = zero && fitsBytes(w.x, (int64_t)*zero);
+  Type i8 = n.b.getIntegerType(8), i16 = n.b.getIntegerType(16);
+  if (!zero)
     return {};
-  Type i8 = n.b.getIntegerType(8);
-  if (*zero == 0 && elementOf(w.x) == i8)
+  if (*zero == 0 && areBytes && elementOf(w.x) == i8)
     return w.x;
-  Type i16 = n.b.getIntegerType(16);
-  return n.cast(n.binary("sub", n.cast(w.x, i16), n.number(i16, (int64_t)*zero)), i8);
+  Value wide = n.cast(w.x, i16);
+  if (*zero != 0)
+    wide = n.binary("sub", wide, n.number(i16, (int64_t)*zero));
+  return areBytes ? n.cast(wide, i8) : wide;
 }
 
-/// Numbers in the sign that the target takes; the zero point, a scalar, with them.
-static void changeSign(Builder &n, Value &x, Value &zero, bool wantsSigned) {
-  Type context = elementOf(x);
-  auto old = cast<IntegerType>(context);
-  Type wanted = IntegerType::get(n.b.getContext(), 8, wantsSigned ? IntegerType::Signless : IntegerType::Unsigned);
-  zero = zero ? n.reshape(zero, {}) : n.number(old, 0);
-  if (old.isUnsigned() == !wantsSigned)
-    return;
-  Type i16 = n.b.getIntegerType(16);
-  Value offset = n.number(i16, wantsSigned ? -128 : 128);
-  x = n.cast(n.binary("add", n.cast(x, i16), offset), wanted);
-  zero = n.cast(n.binary("add", n.cast(zero, i16), offset), wanted);
+/// The left side in the form; its zero point, where it still has one, as a scalar.
+static Value leftSide(Builder &n, const Quantized &x, Form form, Value &zero) {
+  Type i16 = n.b.getIntegerType(16), ui8 = IntegerType::get(n.b.getContext(), 8, IntegerType::Unsigned);
+  zero = x.zero ? n.reshape(x.zero, {}) : Value();
+  if (!form.isBytes) {
+    Value wide = n.cast(x.x, i16);
+    if (zero)
+      wide = n.binary("sub", wide, n.cast(zero, i16));
+    zero = {};
+    return wide;
+  }
+  if (elementOf(x.x) == ui8) {
+    zero = zero ? n.cast(zero, ui8) : zero;
+    return x.x;
+  }
+  auto moved = [&](Value value) { return n.cast(n.binary("add", n.cast(value, i16), n.number(i16, 128)), ui8); };
+  zero = zero ? moved(zero) : n.number(ui8, 128);
+  return moved(x.x);
 }
 
 /// `-zero * sums`, for the zero point of the numbers that were multiplied.
@@ -212,89 +234,91 @@ static Value scaleBeside(Builder &n, Value scale, int64_t rank, int64_t axis, in
 namespace {
 /// Of both patterns for sums of products.
 struct IntegerSums {
-  StringRef dot; ///< of the target
-  bool wantsSigned() const { return dot != "u8s8"; }
-  /// Sums of pairs of signed products (AVX2) are exact without -128.
-  int64_t lowestWeight() const { return wantsSigned() ? -127 : -128; }
+  bool hasBytes; ///< whether the target sums products of bytes
 
-  /// The sums as what the op computed: real numbers, or integers.
-  static Value asResult(Builder &n, Value sums, const Quantized &x, Value xScale, Value wScale, Type element) {
+  /// The sums, plus what the zero point of the left side owes, as what the op computed: real numbers, or integers.
+  static Value asResult(Builder &n, Value sums, Value ofZero, const Quantized &x, Value wScale, Type element) {
+    if (ofZero)
+      sums = n.binary("add", sums, ofZero);
     if (!x.scale)
       return sums;
     Type f32 = n.b.getF32Type();
-    return n.dequantize(sums, n.binary("mul", n.cast(xScale, f32), n.cast(wScale, f32)), {}, element);
+    return n.dequantize(sums, n.binary("mul", n.cast(n.reshape(x.scale, {}), f32), n.cast(wScale, f32)), {}, element);
   }
+
+  static bool isPerTensor(const Quantized &x) { return (!x.zero || isOne(x.zero)) && (!x.scale || isOne(x.scale)); }
 };
 
 struct ConvertConv : OpRewritePattern<nn::ConvOp>, IntegerSums {
-  ConvertConv(MLIRContext *context, StringRef dot) : OpRewritePattern(context), IntegerSums{dot} {}
+  ConvertConv(MLIRContext *context, bool hasBytes) : OpRewritePattern(context), IntegerSums{hasBytes} {}
 
   LogicalResult matchAndRewrite(nn::ConvOp conv, PatternRewriter &b) const override {
     std::optional<Quantized> x = quantizedOf(conv.getX()), w = quantizedOf(conv.getW());
-    if (!x || !w || !x->scale != !w->scale || conv.isChannelsLast())
-      return b.notifyMatchFailure(conv, "not of two quantized tensors");
-    if ((x->zero && !isOne(x->zero)) || (x->scale && !isOne(x->scale)))
+    if (!x || !w || !x->scale != !w->scale || conv.isChannelsLast() || !isConstant(w->x))
+      return b.notifyMatchFailure(conv, "not of two quantized tensors, the right one constant");
+    if (!isPerTensor(*x))
       return b.notifyMatchFailure(conv, "the input has several scales or zero points");
     ArrayRef<int64_t> kernel = typeOf(w->x).getShape();
     int64_t rank = kernel.size(), channels = kernel[1], group = conv.getGroup();
-    bool isDepthwise = channels == 1 && kernel[0] == group;
-    if (group > 1 && !isDepthwise && channels % kDot)
-      return b.notifyMatchFailure(conv, "groups of channels that are not multiples of four");
     Builder n{b, conv.getLoc()};
-    Value weights = centeredWeights(n, *w, lowestWeight());
-    if (!weights)
-      return b.notifyMatchFailure(conv, "weights that need more than 8 bits");
     Value wScale = w->scale ? scaleBeside(n, w->scale, rank, 0, rank - 2) : Value();
     if (w->scale && !wScale)
       return b.notifyMatchFailure(conv, "scales that do not belong to the outputs");
-    Value data = x->x, zero = x->zero;
-    changeSign(n, data, zero, wantsSigned());
+    bool areBytes;
+    Value weights = centeredWeights(n, *w, areBytes), zero;
+    if (!weights)
+      return b.notifyMatchFailure(conv, "weights with several zero points");
+    Form form{hasBytes && areBytes};
+    Value data = leftSide(n, *x, form, zero);
     SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(1, rank)), low{0, 0}, high{0, 0}, none(rank, 0),
                          more(rank, 0), beside(rank - 1, 1), noPads(rank - 2, 0);
-    Value ofZero = correction(n, zero, sumOver(n, weights, axes));
     beside[0] = kernel[0];
     low.append(conv.getLow().begin(), conv.getLow().end());
     high.append(conv.getHigh().begin(), conv.getHigh().end());
     if (group == 1)
-      high[1] = more[1] = (kDot - channels % kDot) % kDot;
+      high[1] = more[1] = (form.count() - channels % form.count()) % form.count();
+    // As it is already: the same again would never end.
+    if (!x->scale && !form.isBytes && !areBytes && areZeros(low) && areZeros(high))
+      return b.notifyMatchFailure(conv, "of 16-bit integers already");
+    Value ofZero = zero ? n.reshape(correction(n, zero, sumOver(n, weights, axes)), beside) : Value();
     Value sums =
         nn::ConvOp::create(b, conv.getLoc(), n.pad(data, zero, low, high), n.pad(weights, Value(), none, more),
                            conv.getLayoutAttr(), conv.getGroupAttr(), conv.getStridesAttr(), conv.getDilationsAttr(),
                            b.getDenseI64ArrayAttr(noPads), b.getDenseI64ArrayAttr(noPads));
-    sums = n.binary("add", sums, n.reshape(ofZero, beside));
-    Value xScale = x->scale ? n.reshape(x->scale, {}) : Value();
-    b.replaceOp(conv, asResult(n, sums, *x, xScale, wScale, elementOf(conv.getY())));
+    b.replaceOp(conv, asResult(n, sums, ofZero, *x, wScale, elementOf(conv.getY())));
     return success();
   }
 };
 
 struct ConvertMatMul : OpRewritePattern<nn::MatMulOp>, IntegerSums {
-  ConvertMatMul(MLIRContext *context, StringRef dot) : OpRewritePattern(context), IntegerSums{dot} {}
+  ConvertMatMul(MLIRContext *context, bool hasBytes) : OpRewritePattern(context), IntegerSums{hasBytes} {}
 
   LogicalResult matchAndRewrite(nn::MatMulOp op, PatternRewriter &b) const override {
     std::optional<Quantized> x = quantizedOf(op.getA()), w = quantizedOf(op.getB());
-    if (!x || !w || !x->scale != !w->scale || typeOf(w->x).getRank() != 2)
-      return b.notifyMatchFailure(op, "not of two quantized tensors, the right one a matrix");
-    if ((x->zero && !isOne(x->zero)) || (x->scale && !isOne(x->scale)))
+    if (!x || !w || !x->scale != !w->scale || typeOf(w->x).getRank() != 2 || !isConstant(w->x))
+      return b.notifyMatchFailure(op, "not of two quantized tensors, the right one a constant matrix");
+    if (!isPerTensor(*x))
       return b.notifyMatchFailure(op, "the left matrix has several scales or zero points");
     Builder n{b, op.getLoc()};
-    Value weights = centeredWeights(n, *w, lowestWeight());
-    if (!weights)
-      return b.notifyMatchFailure(op, "weights that need more than 8 bits");
     Value wScale = w->scale ? scaleBeside(n, w->scale, 2, 1, 0) : Value();
     if (w->scale && !wScale)
       return b.notifyMatchFailure(op, "scales that do not belong to the columns");
-    Value data = x->x, zero = x->zero;
-    changeSign(n, data, zero, wantsSigned());
-    Value ofZero = correction(n, zero, sumOver(n, weights, {0}));
-    int64_t rank = typeOf(data).getRank(), fill = (kDot - typeOf(weights).getDimSize(0) % kDot) % kDot;
+    bool areBytes;
+    Value weights = centeredWeights(n, *w, areBytes), zero;
+    if (!weights)
+      return b.notifyMatchFailure(op, "weights with several zero points");
+    Form form{hasBytes && areBytes};
+    Value data = leftSide(n, *x, form, zero);
+    int64_t rank = typeOf(data).getRank(), columns = typeOf(weights).getDimSize(0);
+    int64_t fill = (form.count() - columns % form.count()) % form.count();
     SmallVector<int64_t> none(rank, 0), more(rank, 0);
     more.back() = fill;
-    Value left = n.pad(data, zero, none, more), right = n.pad(weights, Value(), {0, 0}, {fill, 0});
-    Value sums = nn::MatMulOp::create(b, op.getLoc(), left, right);
-    sums = n.binary("add", sums, ofZero);
-    Value xScale = x->scale ? n.reshape(x->scale, {}) : Value();
-    b.replaceOp(op, asResult(n, sums, *x, xScale, wScale, elementOf(op.getY())));
+    if (!x->scale && !form.isBytes && !areBytes && fill == 0)
+      return b.notifyMatchFailure(op, "of 16-bit integers already");
+    Value ofZero = zero ? correction(n, zero, sumOver(n, weights, {0})) : Value();
+    Value sums =
+        nn::MatMulOp::create(b, op.getLoc(), n.pad(data, zero, none, more), n.pad(weights, Value(), {0, 0}, {fill, 0}));
+    b.replaceOp(op, asResult(n, sums, ofZero, *x, wScale, elementOf(op.getY())));
     return success();
   }
 };
@@ -436,11 +460,10 @@ struct FoldDequantize : impl::FoldDequantizeBase<FoldDequantize> {
   using FoldDequantizeBase::FoldDequantizeBase;
   void runOnOperation() override {
     tgl::TargetAttr target = tgl::targetOf(getOperation());
-    StringRef dot = target ? target.getDot() : "";
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
     patterns.add<SinkDequantize, CancelQuantize>(context);
-    patterns.add<ConvertConv, ConvertMatMul>(context, dot);
+    patterns.add<ConvertConv, ConvertMatMul>(context, /*hasBytes=*/target && target.getDot() == "u8s8");
     GreedyRewriteConfig config;
     config.setUseTopDownTraversal();
     (void)applyPatternsGreedily(getOperation(), std::move(patterns), config);

@@ -1,4 +1,4 @@
-//===- Dot.cpp - sums of products of bytes, four at a time ----------------------===//
+//===- Dot.cpp - sums of products of small integers, several at a time ----------------------===//
 
 #include "tegula/compiler/tile/Dot.h"
 
@@ -7,10 +7,11 @@
 using namespace mlir;
 namespace tegula {
 
-/// The 8-bit block argument that `value` widens to 32 bits; null if it is none.
+/// The block argument of 8 or 16 bits that `value` widens to 32 bits; null if it is none.
 static BlockArgument widened(Value value, bool &isUnsigned) {
   Operation *op = value.getDefiningOp();
-  if (!isa_and_present<arith::ExtUIOp, arith::ExtSIOp>(op) || !op->getOperand(0).getType().isInteger(8))
+  if (!isa_and_present<arith::ExtUIOp, arith::ExtSIOp>(op) ||
+      !(op->getOperand(0).getType().isInteger(8) || op->getOperand(0).getType().isInteger(16)))
     return {};
   isUnsigned = isa<arith::ExtUIOp>(op);
   return dyn_cast<BlockArgument>(op->getOperand(0));
@@ -34,7 +35,8 @@ std::optional<DotForm> dotFormOf(linalg::GenericOp op) {
   }
   unsigned last = op.getNumLoops() - 1, innermost = op.getNumParallelLoops() - 1;
   int64_t extent = op.getStaticLoopRanges()[last];
-  if (ShapedType::isDynamic(extent) || extent % kDot)
+  int64_t count = 32 / factors[factors[0].getArgNumber() == 0 ? 0 : 1].getType().getIntOrFloatBitWidth();
+  if (ShapedType::isDynamic(extent) || extent % count)
     return std::nullopt;
   auto isDim = [](AffineExpr expr, unsigned dim) {
     auto found = dyn_cast<AffineDimExpr>(expr);
@@ -52,7 +54,9 @@ std::optional<DotForm> dotFormOf(linalg::GenericOp op) {
   for (AffineExpr expr : x.getResults().drop_back())
     if (expr.isFunctionOfDim(last))
       return std::nullopt;
-  return DotForm{operands[0], operands[1], isUnsigned[1 - right]};
+  if (factors[right].getType().getIntOrFloatBitWidth() > factors[1 - right].getType().getIntOrFloatBitWidth())
+    return std::nullopt;
+  return DotForm{operands[0], operands[1], isUnsigned[1 - right], count};
 }
 
 } // namespace tegula

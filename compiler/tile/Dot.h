@@ -1,7 +1,8 @@
-//===- Dot.h - sums of products of bytes, four at a time ----------------------===//
+//===- Dot.h - sums of products of small integers, several at a time ----------------------===//
 //
-// A linalg.generic that adds products of 8-bit integers to 32-bit ones, with constants on the right. Targets that have
-// an instruction for it take four neighbours along the innermost reduction loop at a time: `dot` of the plan.
+// A linalg.generic that adds products of 8- or 16-bit integers to 32-bit ones, with constants on the right. Targets
+// that have an instruction for it take neighbours along the innermost reduction loop at a time, as many as fill 32 bits
+// of the left side: `dot` of the plan.
 //
 //===----------------------------------------------------------------------===//
 #ifndef TEGULA_COMPILER_TILE_DOT_H
@@ -11,16 +12,16 @@
 
 namespace tegula {
 
-/// Integers of one instruction.
-constexpr int64_t kDot = 4;
-
 struct DotForm {
-  mlir::OpOperand *left;  ///< its last axis is the innermost reduction loop
-  mlir::OpOperand *right; ///< constant, maybe packed already; its last axes are that loop and the innermost parallel one
-  bool isLeftUnsigned;    ///< the right one is signed
+  mlir::OpOperand *left; ///< its last axis is the innermost reduction loop
+  mlir::OpOperand
+      *right;          ///< constant, maybe packed already; its last axes are that loop and the innermost parallel one
+  bool isLeftUnsigned; ///< the right one is signed
+  int64_t count;       ///< numbers at a time: 4 of 8 bits, 2 of 16
 };
 
-/// The form of `op`, if it has it and the innermost reduction loop is a multiple of `kDot`.
+/// The form of `op`, if it has it and the innermost reduction loop is a multiple of `count`. Numbers of the right side
+/// are not wider than those of the left.
 std::optional<DotForm> dotFormOf(mlir::linalg::GenericOp op);
 
 } // namespace tegula

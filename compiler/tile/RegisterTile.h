@@ -102,9 +102,10 @@ private:
   llvm::ArrayRef<Value> origin;
   const llvm::DenseMap<mlir::OpOperand *, Value> &aligned;
   int64_t lanes, vectors, vectorLoop, unrollLoop;
-  int64_t lastLanes;  // of the last vector of a tile
-  int64_t width;      // lanes of the vector at hand
-  int64_t maskedFrom; // the first vector of a tile that may reach beyond the loop
+  int64_t lastLanes;         // of the last vector of a tile
+  int64_t width;             // lanes of the vector at hand
+  bool isLastSingle = false; // whether only the first lane of a masked vector counts
+  int64_t maskedFrom;        // the first vector of a tile that may reach beyond the loop
   int64_t tileUnroll = 1;
   std::optional<DotForm> dot; // of the root, if the plan says so
   std::optional<unsigned> blockedLoop;

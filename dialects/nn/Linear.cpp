@@ -32,8 +32,11 @@ static Value rounded(LoweringBuilder &b, Value sums, ArrayRef<OpFoldResult> shap
   return b.map({sums}, {b.b.getMultiDimIdentityMap(shape.size())}, shape, element,
                [&](ArrayRef<Value> elements) { return b.cast(elements[0], element); });
 }
-/// Whether products of the two element types are defined: one type, or 8-bit integers of either sign.
-static bool canMultiply(Type a, Type b) { return a == b || (a.isInteger(8) && b.isInteger(8)); }
+/// Whether products of the two element types are defined: one type, or integers of 8 and 16 bits of either sign.
+static bool canMultiply(Type a, Type b) {
+  auto isSmall = [](Type type) { return type.isInteger(8) || type.isInteger(16); };
+  return a == b || (isSmall(a) && isSmall(b));
+}
 
 /// `sum += product of elements`, each widened to the type of the sum; the sum is the last element.
 static Value multiplyAdd(LoweringBuilder &b, ArrayRef<Value> elements, ArrayRef<Type> nnElements) {

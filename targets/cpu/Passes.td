@@ -59,10 +59,10 @@ def LowerArith : Pass<"tegula-lower-arith", "::mlir::func::FuncOp"> {
 }
 
 def LowerDots : Pass<"tegula-lower-dots", "::mlir::func::FuncOp"> {
-  let summary = "Sums of four products of bytes by the CPU's instructions";
+  let summary = "Sums of products of small integers by the CPU's instructions";
   let description = [{
-    What `dot` of `#tgl.target` promises: `u8s8` by VNNI's `vpdpbusd`, `s8s8` by AVX2's `vpmaddubsw` on magnitudes, which
-    does not saturate where no weight is -128.
+    What `dot` of `#tgl.target` promises: four products of bytes by VNNI's `vpdpbusd`, pairs of 16-bit ones by `vpdpwssd` or
+    `vpmaddwd`.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect", "::mlir::vector::VectorDialect"];
 }

@@ -134,11 +134,13 @@ private:
     unroll = std::min<int64_t>(extents[unrollLoop], accumulators / vectors);
   }
 
-  /// Four products of bytes at a time, if the target has that for their signs.
+  /// Several products at a time, if the target has that for their types.
   void chooseDot() {
     std::optional<DotForm> form = vectorLoop >= 0 ? dotFormOf(root) : std::nullopt;
-    if (form && target.getDot() == (form->isLeftUnsigned ? "u8s8" : "s8s8"))
-      dot = kDot;
+    bool isFast = form && (form->count == 4 ? target.getDot() == "u8s8" && form->isLeftUnsigned
+                                            : !target.getDot().empty() && !form->isLeftUnsigned);
+    if (isFast)
+      dot = form->count;
   }
 
   /// The innermost loop for whose iterations what is read along the vector loop serves several, else the one next to

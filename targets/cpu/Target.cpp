@@ -95,14 +95,14 @@ private:
     return StringSwitch<int64_t>(info.getCPU()).Case("a64fx", 64).Case("neoverse-v1", 32).Default(16);
   }
 
-  /// Which sums of four products of bytes are fast. VNNI has an instruction for them; AVX2 has exact ones of pairs only
-  /// for signed numbers, as |x| times w with the sign of x.
+  /// Which products of small integers are summed by one instruction. AVX2's of bytes saturates.
   static StringRef dotOf(const Triple &triple, const MCSubtargetInfo &info) {
     if (!triple.isX86())
       return "";
-    bool hasVnni =
-        info.checkFeatures("+avx512f") ? info.checkFeatures("+avx512vnni,+avx512vl") : info.checkFeatures("+avxvnni");
-    return hasVnni ? "u8s8" : info.checkFeatures("+avx2") ? "s8s8" : "";
+    bool isWide = info.checkFeatures("+avx512f");
+    if (info.checkFeatures(isWide ? "+avx512vnni,+avx512vl" : "+avxvnni"))
+      return "u8s8";
+    return info.checkFeatures(isWide ? "+avx512bw,+avx512vl" : "+avx2") ? "s16s16" : "";
   }
 
   /// Bytes of a vector register and how many there are. Without vectors, four of 28 scalar registers stand for one.

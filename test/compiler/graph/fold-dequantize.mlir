@@ -1,0 +1,62 @@
+// Products of dequantized numbers are sums of integers; scales of a quantization behind go into those before it.
+// RUN: %tegula-opt %s --pass-pipeline='builtin.module(func.func(tegula-fold-dequantize))' | FileCheck %s
+
+module attributes {tgl.target = #tgl.target<name = "cpu", triple = "x86_64-unknown-linux-gnu", cpu = "znver4", features = "", vectorBytes = 64, registers = 32, cacheKiB = 512, threads = 1, dot = "u8s8">} {
+// CHECK-LABEL: func.func @conv
+// CHECK-SAME: %[[X:.+]]: tensor<1x8x6x6xui8>
+// CHECK: %[[P:.+]] = nn.pad %[[X]] value %{{.+}} {high = array<i64: 0, 0, 1, 1>, low = array<i64: 0, 0, 1, 1>, mode = "constant"}
+// CHECK: %[[S:.+]] = nn.conv %[[P]], %{{.+}} : (tensor<1x8x8x8xui8>, tensor<4x8x3x3xi8>) -> tensor<1x4x6x6xi32>
+// CHECK: %[[I:.+]] = nn.binary add %[[S]], %{{.+}} : (tensor<1x4x6x6xi32>, tensor<4x1x1xi32>)
+// CHECK: %[[D:.+]] = nn.dequantize %[[I]]
+// CHECK: %[[R:.+]] = nn.unary relu %[[D]]
+// CHECK: nn.quantize %[[R]], %[[ONE:.+]], %{{.+}} :
+func.func @conv(%x: tensor<1x8x6x6xui8>) -> tensor<1x4x6x6xui8> {
+  %s = nn.constant dense<0.5> : tensor<f32>
+  %z = nn.constant dense<3> : tensor<ui8>
+  %w = nn.constant dense<5> : tensor<4x8x3x3xi8>
+  %t = nn.constant dense<[[[[0.1]]], [[[0.2]]], [[[0.3]]], [[[0.4]]]]> : tensor<4x1x1x1xf32>
+  %u = nn.constant dense<0.25> : tensor<f32>
+  %a = nn.dequantize %x, %s, %z : (tensor<1x8x6x6xui8>, tensor<f32>, tensor<ui8>) -> tensor<1x8x6x6xf32>
+  %b = nn.dequantize %w, %t : (tensor<4x8x3x3xi8>, tensor<4x1x1x1xf32>) -> tensor<4x8x3x3xf32>
+  %c = nn.conv %a, %b {layout = "channels_first", group = 1 : i64, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, low = array<i64: 1, 1>, high = array<i64: 1, 1>} : (tensor<1x8x6x6xf32>, tensor<4x8x3x3xf32>) -> tensor<1x4x6x6xf32>
+  %r = nn.unary relu %c : (tensor<1x4x6x6xf32>) -> tensor<1x4x6x6xf32>
+  %y = nn.quantize %r, %u, %z : (tensor<1x4x6x6xf32>, tensor<f32>, tensor<ui8>) -> tensor<1x4x6x6xui8>
+  return %y : tensor<1x4x6x6xui8>
+}
+
+// The columns of a product of 6 are filled up to 8; signed numbers become unsigned.
+// CHECK-LABEL: func.func @product
+// CHECK: nn.matmul %{{.+}}, %{{.+}} : (tensor<2x8xui8>, tensor<8x3xi8>) -> tensor<2x3xi32>
+func.func @product(%x: tensor<2x6xi8>) -> tensor<2x3xf32> {
+  %s = nn.constant dense<0.5> : tensor<f32>
+  %w = nn.constant dense<5> : tensor<6x3xi8>
+  %a = nn.dequantize %x, %s : (tensor<2x6xi8>, tensor<f32>) -> tensor<2x6xf32>
+  %b = nn.dequantize %w, %s : (tensor<6x3xi8>, tensor<f32>) -> tensor<6x3xf32>
+  %y = nn.matmul %a, %b : (tensor<2x6xf32>, tensor<6x3xf32>) -> tensor<2x3xf32>
+  return %y : tensor<2x3xf32>
+}
+
+// A maximum of dequantized numbers is one of integers, and quantizing with the same scale gives them back.
+// CHECK-LABEL: func.func @maximum
+// CHECK: %[[Y:.+]] = nn.pool max %{{.+}} : (tensor<1x2x4x4xi8>) -> tensor<1x2x2x2xi8>
+// CHECK: return %[[Y]]
+func.func @maximum(%x: tensor<1x2x4x4xi8>) -> tensor<1x2x2x2xi8> {
+  %s = nn.constant dense<0.5> : tensor<f32>
+  %z = nn.constant dense<3> : tensor<i8>
+  %a = nn.dequantize %x, %s, %z : (tensor<1x2x4x4xi8>, tensor<f32>, tensor<i8>) -> tensor<1x2x4x4xf32>
+  %b = nn.pool max %a {layout = "channels_first", kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, low = array<i64: 0, 0>, high = array<i64: 0, 0>, ceil = false, count_include_pad = false} : (tensor<1x2x4x4xf32>) -> tensor<1x2x2x2xf32>
+  %y = nn.quantize %b, %s, %z : (tensor<1x2x2x2xf32>, tensor<f32>, tensor<i8>) -> tensor<1x2x2x2xi8>
+  return %y : tensor<1x2x2x2xi8>
+}
+
+// Weights that are not constant stay dequantized.
+// CHECK-LABEL: func.func @negative_variable
+// CHECK: nn.matmul %{{.+}}, %{{.+}} : (tensor<2x8xf32>, tensor<8x3xf32>) -> tensor<2x3xf32>
+func.func @negative_variable(%x: tensor<2x8xui8>, %w: tensor<8x3xi8>) -> tensor<2x3xf32> {
+  %s = nn.constant dense<0.5> : tensor<f32>
+  %a = nn.dequantize %x, %s : (tensor<2x8xui8>, tensor<f32>) -> tensor<2x8xf32>
+  %b = nn.dequantize %w, %s : (tensor<8x3xi8>, tensor<f32>) -> tensor<8x3xf32>
+  %y = nn.matmul %a, %b : (tensor<2x8xf32>, tensor<8x3xf32>) -> tensor<2x3xf32>
+  return %y : tensor<2x3xf32>
+}
+}

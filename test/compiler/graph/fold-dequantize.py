@@ -1,0 +1,152 @@
+# Quantized convolutions and products are sums of integers, the same bits on every instruction set and thread count: those of
+# integers exact, those of dequantized numbers the nearest integers to the real result.
+# RUN: rm -rf %t && mkdir %t && cd %t && %python %s %tegulac
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import tegula
+from onnx import TensorProto, helper, numpy_helper
+
+random = np.random.default_rng(1)
+NAMES = {np.uint8: TensorProto.UINT8, np.int8: TensorProto.INT8, np.int32: TensorProto.INT32, np.float32: TensorProto.FLOAT}
+# CPUs without such instructions, with pairs of 16 bits, with four bytes; what the loops have, also for weights of 9 bits.
+CPUS = {"x86-64": ("", ""), "x86-64-v3": ("vpmaddwd", "vpmaddwd"), "x86-64-v4": ("vpmaddwd", "vpmaddwd"),
+        "znver4": ("vpdpbusd", "vpdpwssd")}
+SEEN = set()  # CPUs and forms whose instructions were looked at
+
+
+def integers(kind, shape):
+    info = np.iinfo(kind)
+    return random.integers(info.min, info.max + 1, shape).astype(kind)
+
+
+def convolve(x, w, group, strides, pads):
+    """Of numbers in double precision, exact for integers of this size."""
+    x = np.pad(x.astype(np.float64), ((0, 0), (0, 0), (pads[0], pads[2]), (pads[1], pads[3])))
+    high, wide = ((x.shape[2 + i] - w.shape[2 + i]) // strides[i] + 1 for i in (0, 1))
+    n, m, reads = x.shape[0], w.shape[0], w.shape[1]
+    y = np.zeros((n, m, high, wide))
+    for g in range(group):
+        part, rows = x[:, g * reads:(g + 1) * reads], slice(g * m // group, (g + 1) * m // group)
+        for i in range(w.shape[2]):
+            for j in range(w.shape[3]):
+                window = part[:, :, i:i + strides[0] * high:strides[0], j:j + strides[1] * wide:strides[1]]
+                y[:, rows] += np.einsum("nchw,mc->nmhw", window, w[rows, :, i, j].astype(np.float64))
+    return y
+
+
+class Model:
+    def __init__(self):
+        self.nodes, self.weights, self.inputs = [], [], {}
+
+    def constant(self, value, name):
+        self.weights.append(numpy_helper.from_array(np.asarray(value), name))
+        return name
+
+    def node(self, op, inputs, output, **attributes):
+        self.nodes.append(helper.make_node(op, inputs, [output], output, **attributes))
+        return output
+
+    def save(self, output):
+        inputs = [helper.make_tensor_value_info(name, NAMES[value.dtype.type], value.shape)
+                  for name, value in self.inputs.items()]
+        graph = helper.make_graph(self.nodes, "g", inputs, [helper.make_empty_tensor_value_info(output)], self.weights)
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), "m.onnx")
+
+
+def runs(inputs, form):
+    """The result, the same for all CPUs of CPUS that this one can stand for and for 1, 2 and 4 threads. `form` is the place
+    of the instruction that is looked for, None for none."""
+    first, ran = None, 0
+    for cpu, instructions in CPUS.items():
+        target = ["--target=x86_64-linux-gnu", f"-mcpu={cpu}", "-O3"]
+        if form is not None and (cpu, form) not in SEEN:
+            SEEN.add((cpu, form))
+            subprocess.run([sys.argv[1], "m.onnx", *target, "-o", "m.s"], check=True)
+            with open("m.s", encoding="utf-8") as file:
+                assert instructions[form] in file.read(), (cpu, instructions[form])
+        subprocess.run([sys.argv[1], "m.onnx", *target, "-o", f"m-{cpu}.so"], check=True)
+        for threads in (1, 2, 4):
+            try:
+                model = tegula.load(f"m-{cpu}.so", threads=threads)
+            except tegula.RunError as error:
+                assert "lacks" in str(error) or "CPU" in str(error), error
+                break
+            y = next(iter(model.run(inputs).values()))
+            assert first is None or first.tobytes() == y.tobytes(), (cpu, threads)
+            first, ran = y, ran + 1
+    assert ran > 0, "this machine can run none of the CPUs"
+    return first
+
+
+def check(model, output, real, kind, form):
+    """`real` is the exact result, quantized to `kind` if that is not None; a tie may go either way."""
+    model.save(output)
+    got = runs(model.inputs, form)
+    if kind is None:
+        assert np.array_equal(got, real), np.abs(got - real).max()
+        return
+    info = np.iinfo(kind)
+    want = np.clip(np.rint(real), info.min, info.max)
+    isTie = np.abs(np.abs(real - np.floor(real)) - 0.5) < 2e-4
+    assert got.dtype == kind and np.array_equal(got[~isTie], want[~isTie]), np.abs(got.astype(float) - want).max()
+    assert np.abs(got.astype(float) - want).max() <= 1 and isTie.mean() < 0.01
+
+
+SHAPES = (  # channels in and out, groups, kernel, strides, pads, extents
+    (32, 48, 1, (3, 3), (1, 1), (1, 1, 1, 1), (9, 10)), (3, 20, 1, (3, 3), (2, 2), (0, 1, 1, 0), (11, 9)),
+    (17, 33, 1, (1, 1), (1, 1), (0, 0, 0, 0), (5, 7)), (24, 24, 24, (3, 3), (1, 1), (1, 1, 1, 1), (8, 8)),
+    (16, 32, 2, (3, 1), (1, 1), (1, 0, 1, 0), (6, 7)))
+TYPES = ((np.uint8, np.int8, False), (np.int8, np.int8, False), (np.uint8, np.uint8, True), (np.int8, np.int8, True))
+
+for number, (c, m, group, kernel, strides, pads, extents) in enumerate(SHAPES):
+    for x_type, w_type, has_zero in TYPES[number % 4:number % 4 + 1] if number else TYPES:
+        x, w = integers(x_type, (1, c, *extents)), integers(w_type, (m, c // group, *kernel))
+        x_zero = integers(x_type, ())
+        w_zero = w_type(131 if w_type is np.uint8 else -3) if has_zero else w_type(0)
+        exact = convolve(x.astype(np.int32) - np.int32(x_zero), w.astype(np.int32) - np.int32(w_zero), group, strides, pads)
+        attributes = dict(group=group, strides=strides, pads=pads)
+        form = int(has_zero) if group == 1 else None
+
+        model = Model()
+        model.inputs = {"x": x}
+        names = ["x", model.constant(w, "w"), model.constant(x_zero, "xz"), model.constant(w_zero, "wz")]
+        model.node("ConvInteger", names, "y", **attributes)
+        check(model, "y", exact.astype(np.int32), None, form)
+
+        # Dequantized, a scale for each output, a bias, ReLU, and quantized again.
+        scales, bias = random.uniform(1e-3, 2e-3, m).astype(np.float32), random.standard_normal(m).astype(np.float32)
+        x_scale, y_scale, y_zero = np.float32(0.02), np.float32(0.05), np.uint8(7)
+        model = Model()
+        model.inputs = {"x": x}
+        model.node("DequantizeLinear", ["x", model.constant(x_scale, "xs"), model.constant(x_zero, "xz")], "a")
+        model.node("DequantizeLinear", [model.constant(w, "w"), model.constant(scales, "ws"),
+                                        model.constant(np.full(m, w_zero, w_type), "wz")], "b", axis=0)
+        model.node("Conv", ["a", "b", model.constant(bias, "bias")], "c", **attributes)
+        model.node("Relu", ["c"], "r")
+        model.node("QuantizeLinear", ["r", model.constant(y_scale, "ys"), model.constant(y_zero, "yz")], "y")
+        real = exact * (scales.astype(np.float64) * x_scale)[:, None, None] + bias[:, None, None]
+        check(model, "y", np.maximum(real, 0) / y_scale + y_zero, np.uint8, form)
+
+for number, (rows, k, columns) in enumerate(((7, 64, 40), (33, 130, 17), (1, 61, 65))):
+    for x_type, w_type, has_zero in TYPES[number % 4:number % 4 + 1] if number else TYPES:
+        x, w, x_zero = integers(x_type, (2, rows, k)), integers(w_type, (k, columns)), integers(x_type, ())
+        w_zero = w_type(131 if w_type is np.uint8 else -3) if has_zero else w_type(0)
+        exact = (x.astype(np.int64) - x_zero) @ (w.astype(np.int64) - w_zero)
+        model = Model()
+        model.inputs = {"x": x, "xz": np.asarray(x_zero)}  # as of a dynamic quantization
+        model.node("MatMulInteger", ["x", model.constant(w, "w"), "xz", model.constant(w_zero, "wz")], "y")
+        check(model, "y", exact.astype(np.int32), None, int(has_zero))
+
+        y_scale, y_zero = np.float32(0.3), np.int8(-5)
+        model = Model()
+        model.inputs = {"x": x}
+        model.node("DequantizeLinear", ["x", model.constant(np.float32(0.02), "xs"), model.constant(x_zero, "xz")], "a")
+        model.node("DequantizeLinear", [model.constant(w, "w"), model.constant(np.float32(0.003), "ws"),
+                                        model.constant(w_zero, "wz")], "b")
+        model.node("MatMul", ["a", "b"], "c")
+        model.node("QuantizeLinear", ["c", model.constant(y_scale, "ys"), model.constant(y_zero, "yz")], "y")
+        check(model, "y", exact * (np.float64(np.float32(0.02)) * np.float32(0.003)) / y_scale + y_zero, np.int8,
+              int(has_zero))

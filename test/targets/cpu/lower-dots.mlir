@@ -1,0 +1,48 @@
+// Sums of products of small integers take the instructions that the target says it has.
+// RUN: %tegula-opt %s -split-input-file --pass-pipeline='builtin.module(func.func(tegula-lower-dots))' | FileCheck %s
+
+module attributes {tgl.target = #tgl.target<name = "cpu", triple = "x86_64-unknown-linux-gnu", cpu = "znver4", features = "", vectorBytes = 64, registers = 32, cacheKiB = 512, threads = 1, dot = "u8s8">} {
+// CHECK-LABEL: func.func @bytes
+// CHECK-SAME: %[[ROW:.+]]: vector<4xi8>, %[[W:.+]]: vector<16x4xi8>, %[[SUM:.+]]: vector<16xi32>
+// CHECK: %[[X:.+]] = vector.bitcast %{{.+}} : vector<16xi32> to vector<64xi8>
+// CHECK: %[[F:.+]] = vector.shape_cast %[[W]] : vector<16x4xi8> to vector<64xi8>
+// CHECK: %[[Y:.+]] = llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%[[SUM]], %[[X]], %[[F]])
+// CHECK: return %[[Y]]
+func.func @bytes(%row: vector<4xi8>, %w: vector<16x4xi8>, %sum: vector<16xi32>) -> vector<16xi32> {
+  %x = vector.broadcast %row : vector<4xi8> to vector<16x4xi8>
+  %a = arith.extui %x : vector<16x4xi8> to vector<16x4xi32>
+  %b = arith.extsi %w : vector<16x4xi8> to vector<16x4xi32>
+  %p = arith.muli %a, %b : vector<16x4xi32>
+  %y = vector.multi_reduction <add>, %p, %sum [1] : vector<16x4xi32> to vector<16xi32>
+  return %y : vector<16xi32>
+}
+
+// Signed bytes on the left have no instruction.
+// CHECK-LABEL: func.func @negative_signed
+// CHECK: vector.multi_reduction
+func.func @negative_signed(%row: vector<4xi8>, %w: vector<16x4xi8>, %sum: vector<16xi32>) -> vector<16xi32> {
+  %x = vector.broadcast %row : vector<4xi8> to vector<16x4xi8>
+  %a = arith.extsi %x : vector<16x4xi8> to vector<16x4xi32>
+  %b = arith.extsi %w : vector<16x4xi8> to vector<16x4xi32>
+  %p = arith.muli %a, %b : vector<16x4xi32>
+  %y = vector.multi_reduction <add>, %p, %sum [1] : vector<16x4xi32> to vector<16xi32>
+  return %y : vector<16xi32>
+}
+}
+
+// -----
+
+module attributes {tgl.target = #tgl.target<name = "cpu", triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v3", features = "", vectorBytes = 32, registers = 16, cacheKiB = 512, threads = 1, dot = "s16s16">} {
+// CHECK-LABEL: func.func @pairs
+// CHECK: %[[W:.+]] = arith.extsi %{{.+}} : vector<16xi8> to vector<16xi16>
+// CHECK: %[[P:.+]] = llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"(%{{.+}}, %[[W]])
+// CHECK: arith.addi %{{.+}}, %[[P]] : vector<8xi32>
+func.func @pairs(%row: vector<2xi16>, %w: vector<8x2xi8>, %sum: vector<8xi32>) -> vector<8xi32> {
+  %x = vector.broadcast %row : vector<2xi16> to vector<8x2xi16>
+  %a = arith.extsi %x : vector<8x2xi16> to vector<8x2xi32>
+  %b = arith.extsi %w : vector<8x2xi8> to vector<8x2xi32>
+  %p = arith.muli %a, %b : vector<8x2xi32>
+  %y = vector.multi_reduction <add>, %p, %sum [1] : vector<8x2xi32> to vector<8xi32>
+  return %y : vector<8xi32>
+}
+}
