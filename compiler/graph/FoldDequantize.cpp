@@ -163,6 +163,27 @@ static bool fitsBytes(Value weights, int64_t zero) {
          llvm::all_of(bytes, [&](char byte) { return fits(isUnsigned ? (uint8_t)byte : (int8_t)byte); });
 }
 
+/// Whether all numbers of a constant are from `low` to `high`, as far as its making shows.
+static bool isWithin(Value value, int64_t low, int64_t high, int depth = 8) {
+  Operation *op = value.getDefiningOp();
+  if (depth == 0)
+    return false;
+  if (isa_and_present<nn::ReshapeOp, nn::TransposeOp, nn::SliceOp>(op))
+    return isWithin(op->getOperand(0), low, high, depth - 1);
+  if (auto concat = dyn_cast_if_present<nn::ConcatOp>(op))
+    return llvm::all_of(concat.getXs(), [&](Value part) { return isWithin(part, low, high, depth - 1); });
+  if (auto binary = dyn_cast_if_present<nn::BinaryOp>(op); binary && binary.getKind() == "bit_and") {
+    std::optional<double> mask = splatOf(binary.getB());
+    return mask && low <= 0 && *mask >= 0 && *mask <= high;
+  }
+  bool isUnsigned = elementOf(value).isUnsignedInteger();
+  ArrayRef<char> bytes = bytesOf(value);
+  return !bytes.empty() && llvm::all_of(bytes, [&](char byte) {
+    int64_t number = isUnsigned ? (int64_t)(uint8_t)byte : (int64_t)(int8_t)byte;
+    return low <= number && number <= high;
+  });
+}
+
 namespace {
 /// How sums are taken: of four products of unsigned and signed bytes, or of pairs of signed 16-bit integers.
 struct Form {
@@ -323,6 +344,64 @@ struct ConvertMatMul : OpRewritePattern<nn::MatMulOp>, IntegerSums {
   }
 };
 
+/// Products with weights alone quantized: these stay small and become real numbers in registers.
+struct KeepBlocks : OpRewritePattern<nn::MatMulOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(nn::MatMulOp op, PatternRewriter &b) const override {
+    Value right = op.getB();
+    if (auto reshape = right.getDefiningOp<nn::ReshapeOp>())
+      right = reshape.getX();
+    auto real = right.getDefiningOp<nn::DequantizeOp>();
+    RankedTensorType type = typeOf(op.getB());
+    if (!real || !elementOf(real.getX()).isInteger(8) || !isConstant(real.getX()) || !elementOf(op.getA()).isF32() ||
+        !elementOf(real.getScale()).isF32() || type.getRank() != 2 || !type.hasStaticShape())
+      return b.notifyMatchFailure(op, "not by a matrix of constant quantized numbers");
+    // [P, B, N], with parameters [P, 1, N]; all rows are one block where there are scales for whole columns.
+    SmallVector<int64_t> blocks(typeOf(real.getX()).getShape());
+    if (blocks.size() == 2)
+      blocks.insert(blocks.begin(), 1);
+    if (blocks.size() != 3 || blocks[2] != type.getDimSize(1) || blocks[0] * blocks[1] != type.getDimSize(0))
+      return b.notifyMatchFailure(op, "not blocks of its rows");
+    Builder n{b, op.getLoc()};
+    SmallVector<int64_t> each{blocks[0], blocks[2]};
+    // Where only the columns have scales, these serve all blocks.
+    auto beside = [&](Value parameter) -> Value {
+      SmallVector<int64_t> shape(3 - std::min<int64_t>(typeOf(parameter).getRank(), 3), 1);
+      llvm::append_range(shape, typeOf(parameter).getShape());
+      bool isWhole = shape == SmallVector<int64_t>{blocks[0], 1, blocks[2]};
+      return isWhole ? n.reshape(parameter, each) : isOne(parameter) ? n.reshape(parameter, {}) : Value();
+    };
+    Value scale = beside(real.getScale()), zero = real.getZero() ? beside(real.getZero()) : Value();
+    if (!scale || (real.getZero() && !zero))
+      return b.notifyMatchFailure(op, "parameters that do not belong to blocks");
+    if (isOne(scale)) {
+      auto repeats = DenseElementsAttr::get(RankedTensorType::get({2}, b.getI64Type()), ArrayRef<int64_t>(each));
+      scale = nn::ExpandOp::create(b, op.getLoc(), RankedTensorType::get(each, b.getF32Type()),
+                                   n.reshape(scale, {1, 1}), nn::ConstantOp::create(b, op.getLoc(), repeats));
+    }
+    Type i16 = b.getIntegerType(16), ui8 = IntegerType::get(b.getContext(), 8, IntegerType::Unsigned);
+    bool isSigned = !elementOf(real.getX()).isUnsignedInteger();
+    int64_t bits = blocks[1] % 2 == 0 && isWithin(real.getX(), isSigned ? -8 : 0, isSigned ? 7 : 15) ? 4 : 8;
+    int64_t offset = isSigned ? 1 << (bits - 1) : 0;
+    auto moved = [&](Value value) {
+      return offset ? n.cast(n.binary("add", n.cast(value, i16), n.number(i16, offset)), ui8) : value;
+    };
+    Value numbers = n.reshape(moved(real.getX()), blocks);
+    if (bits == 4) {
+      SmallVector<int64_t> sizes(blocks);
+      sizes[1] /= 2;
+      auto half = [&](int64_t first) -> Value {
+        return nn::SliceOp::create(b, op.getLoc(), numbers, b.getDenseI64ArrayAttr({0, first, 0}),
+                                   b.getDenseI64ArrayAttr(sizes), b.getDenseI64ArrayAttr({1, 2, 1}));
+      };
+      numbers = n.binary("bit_or", half(0), n.binary("shift_left", half(1), n.number(ui8, 4)));
+    }
+    b.replaceOpWithNewOp<nn::BlockMatMulOp>(op, op.getA(), numbers, scale, zero ? moved(zero) : n.number(ui8, offset),
+                                            b.getI64IntegerAttr(bits));
+    return success();
+  }
+};
+
 /// Ops that move numbers, or choose among them, do so with the integers.
 struct SinkDequantize : RewritePattern {
   SinkDequantize(MLIRContext *context) : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
@@ -467,9 +546,9 @@ struct FoldDequantize : impl::FoldDequantizeBase<FoldDequantize> {
     GreedyRewriteConfig config;
     config.setUseTopDownTraversal();
     (void)applyPatternsGreedily(getOperation(), std::move(patterns), config);
-    // After all sums are integers: their scales can be divided.
+    // After all sums that can be are of integers: their scales can be divided, and the others keep small weights.
     RewritePatternSet scales(context);
-    scales.add<DivideScales>(context);
+    scales.add<DivideScales, KeepBlocks>(context);
     (void)applyPatternsGreedily(getOperation(), std::move(scales), config);
   }
 };

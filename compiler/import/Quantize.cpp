@@ -82,8 +82,26 @@ static Value quantize(Node &n, Value x, Value scale, Value zero, Type element) {
   return affine(n, "nn.quantize", x, scale, zero, element, element);
 }
 
-/// The same with a scale and a zero point as the node has them: on `axis`, in blocks (see `spread`).
+/// The same with a scale and a zero point as the node has them: on `axis`, in blocks (see `spread`). Whole blocks get
+/// an axis of their own, so that scales are not repeated.
 static Value dequantizeAlong(Node &n, Value x, Value scale, Value zero, int64_t axis, int64_t block, Type element) {
+  Ints shape(x ? n.shapeOf(x) : ArrayRef<int64_t>());
+  auto isOfBlocks = [&](Value parameter) {
+    Ints wanted(shape);
+    wanted[axis] /= block;
+    return n.shapeOf(parameter) == ArrayRef<int64_t>(wanted);
+  };
+  if (block > 0 && x && scale && axis >= 0 && axis < (int64_t)shape.size() && n.typeOf(x).hasStaticShape() &&
+      shape[axis] % block == 0 && isOfBlocks(scale) && (!zero || isOfBlocks(zero))) {
+    Ints split(shape), beside(shape);
+    split[axis] = block;
+    split.insert(split.begin() + axis, shape[axis] / block);
+    beside[axis] = 1;
+    beside.insert(beside.begin() + axis, shape[axis] / block);
+    Value real =
+        dequantize(n, n.reshape(x, split), n.reshape(scale, beside), zero ? n.reshape(zero, beside) : zero, element);
+    return real ? n.reshape(real, shape) : real;
+  }
   Value scales = spread(n, scale, x, axis, block), zeros = spread(n, zero, x, axis, block);
   return zero && !zeros ? Value() : dequantize(n, x, scales, zeros, element);
 }
@@ -473,24 +491,28 @@ static FailureOr<Values> matmulNBits(Node &n) {
   if (n.elementOf(b) != ui8 || size * bits % 8 || !holds(b, columns * blocks * size * bits / 8) ||
       !holds(scales, columns * blocks) || (zeros && !holds(zeros, columns * (arePacked ? zeroBytes : blocks))))
     return n.refuse("T0202", "B, scales or zero_points do not hold what K, N, bits and block_size say");
-  Value q = unpackedBits(n, n.reshape(b, {columns, blocks, size * bits / 8}), bits);
-  Value scale = n.reshape(scales, {columns, blocks, 1}), weights;
+  // As [blocks, numbers of a block, columns]: the matrix that is multiplied.
+  auto asRows = [&](Value value) { return n.transpose(value, {1, 2, 0}); };
+  Value q = asRows(unpackedBits(n, n.reshape(b, {columns, blocks, size * bits / 8}), bits));
+  Value scale = asRows(n.reshape(scales, {columns, blocks, 1})), weights;
   Type element = n.elementOf(scales);
   if (zeros && !arePacked) { // real numbers
-    Value wide = n.binary("sub", n.cast(q, element), n.cast(n.reshape(zeros, {columns, blocks, 1}), element));
+    Value wide = n.binary("sub", n.cast(q, element), asRows(n.cast(n.reshape(zeros, {columns, blocks, 1}), element)));
     weights = n.binary("mul", wide, scale);
   } else {
     Value zero = n.number(ui8, 1 << (bits - 1));
     if (zeros) {
       zero = n.slice(unpackedBits(n, n.reshape(zeros, {columns, zeroBytes}), bits), 1, 0, blocks);
-      zero = n.reshape(zero, {columns, blocks, 1});
+      zero = asRows(n.reshape(zero, {columns, blocks, 1}));
     }
     weights = dequantize(n, q, scale, zero, element);
   }
   if (!weights)
     return failure();
-  weights = n.slice(n.reshape(weights, {columns, blocks * size}), 1, 0, k);
-  FailureOr<Values> y = product(n, a, n.cast(n.transpose(weights, {1, 0}), n.elementOf(a)));
+  weights = n.reshape(weights, {blocks * size, columns});
+  if (blocks * size != k)
+    weights = n.slice(weights, 0, 0, k);
+  FailureOr<Values> y = product(n, a, n.cast(weights, n.elementOf(a)));
   if (failed(y) || !n.has(5))
     return y;
   return one(n.binary("add", y->front(), n.in(5)));

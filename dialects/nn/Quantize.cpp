@@ -108,3 +108,84 @@ FailureOr<SmallVector<Value>> DequantizeOp::lower(LoweringBuilder &b, ValueRange
     return b.cast(arith::MulFOp::create(b.b, b.loc, b.cast(x, f32), b.cast(elements[1], f32)).getResult(), to);
   })};
 }
+
+LogicalResult BlockMatMulOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                              BlockMatMulOp::Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  auto a = cast<RankedTensorType>(adaptor.getA().getType()), w = cast<RankedTensorType>(adaptor.getW().getType());
+  auto scale = cast<RankedTensorType>(adaptor.getScale().getType());
+  auto zero = cast<RankedTensorType>(adaptor.getZero().getType());
+  int64_t bits = adaptor.getBits();
+  if (bits != 4 && bits != 8) // block_matmul C2
+    return emitOptionalError(location, "expects 4 or 8 bits, but got ", bits);
+  bool fits = a.getRank() >= 2 && a.getElementType().isF32() && w.getRank() == 3 && w.hasStaticShape() &&
+              w.getElementType().isUnsignedInteger(8) && scale.getElementType().isF32() &&
+              scale.getShape() == ArrayRef<int64_t>({w.getDimSize(0), w.getDimSize(2)});
+  if (!fits || a.getShape().back() != w.getDimSize(0) * w.getDimSize(1) * 8 / bits) // block_matmul C1
+    return emitOptionalError(location, "expects [..., M, K] and [P, N] of f32 and blocks of ui8 that hold K, but got ",
+                             a, ", ", scale, " and ", w);
+  if (!zero.getElementType().isUnsignedInteger(8) ||
+      (zero.getRank() != 0 && zero.getShape() != scale.getShape())) // block_matmul C3
+    return emitOptionalError(location, "expects a zero point of ui8 for all or for each scale, but got ", zero);
+  SmallVector<int64_t> shape(a.getShape());
+  shape.back() = w.getDimSize(2);
+  types.push_back(RankedTensorType::get(shape, a.getElementType()));
+  return success();
+}
+
+/// Bytes of a block that are taken at a time, so that scales and zero points are multiplied once for all their numbers.
+static constexpr int64_t kBytesAtATime = 4;
+
+FailureOr<SmallVector<Value>> BlockMatMulOp::lower(LoweringBuilder &b, ValueRange operands) {
+  // (..., m, n | block, bytes); in the body: sum += scale * (sum of a * w - zero * sum of a).
+  int64_t rank = tensorType(operands[0]).getRank(), inByte = 8 / getBits();
+  RankedTensorType w = tensorType(operands[1]);
+  int64_t bytes = w.getDimSize(1) % kBytesAtATime ? 1 : kBytesAtATime, count = bytes * inByte;
+  LoweringBuilder::Shape split = b.extents(operands[0]), shape = split;
+  shape.back() = b.b.getIndexAttr(w.getDimSize(2));
+  split.back() = b.b.getIndexAttr(w.getDimSize(0));
+  split.push_back(b.b.getIndexAttr(w.getDimSize(1) / bytes));
+  split.push_back(b.b.getIndexAttr(count));
+  Value a = b.reshape(operands[0], split);
+  unsigned loops = rank + 2;
+  SmallVector<AffineExpr> y;
+  for (int64_t axis = 0; axis < rank; ++axis)
+    y.push_back(b.b.getAffineDimExpr(axis));
+  AffineExpr n = y.back(), block = b.b.getAffineDimExpr(rank), step = b.b.getAffineDimExpr(rank + 1);
+  SmallVector<AffineMap> maps;
+  SmallVector<Value> inputs;
+  auto add = [&](Value input, ArrayRef<AffineExpr> exprs) {
+    inputs.push_back(input);
+    maps.push_back(AffineMap::get(loops, 0, exprs, b.b.getContext()));
+  };
+  for (int64_t i = 0; i < count; ++i) {
+    SmallVector<AffineExpr> exprs(y.begin(), y.end() - 1);
+    exprs.append({block, step, b.b.getAffineConstantExpr(i)});
+    add(a, exprs);
+  }
+  for (int64_t i = 0; i < bytes; ++i)
+    add(operands[1], {block, step * bytes + i, n});
+  add(operands[2], {block, n});
+  bool isShared = tensorType(operands[3]).getRank() == 0;
+  add(operands[3], isShared ? ArrayRef<AffineExpr>() : ArrayRef<AffineExpr>({block, n}));
+  maps.push_back(AffineMap::get(loops, 0, y, b.b.getContext()));
+  SmallVector<utils::IteratorType> iterators(loops, utils::IteratorType::parallel);
+  iterators[rank] = iterators[rank + 1] = utils::IteratorType::reduction;
+  Type i32 = b.b.getI32Type(), f32 = b.b.getF32Type();
+  Value sums = b.generic(inputs, b.fill(b.number(f32, 0), shape), maps, iterators, [&](ArrayRef<Value> elements) {
+    ArrayRef<Value> factors = elements.take_front(count), packed = elements.slice(count, bytes);
+    Value scale = elements[count + bytes], products, plain;
+    Value zero = b.cast(b.cast(elements[count + bytes + 1], i32, /*fromUnsigned=*/true), f32);
+    for (int64_t i = 0; i < count; ++i) {
+      Value number = b.cast(packed[i / inByte], i32, /*fromUnsigned=*/true);
+      if (i % inByte > 0)
+        number = arith::ShRUIOp::create(b.b, b.loc, number, b.number(i32, i % inByte * getBits()));
+      if (i % inByte + 1 < inByte)
+        number = arith::AndIOp::create(b.b, b.loc, number, b.number(i32, (1 << getBits()) - 1));
+      Value product = b.mul(factors[i], b.cast(number, f32));
+      products = products ? b.add(products, product) : product;
+      plain = plain ? b.add(plain, factors[i]) : factors[i];
+    }
+    return b.add(elements.back(), b.mul(b.sub(products, b.mul(plain, zero)), scale), /*reassoc=*/true);
+  });
+  return SmallVector<Value>{sums};
+}

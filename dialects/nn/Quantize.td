@@ -46,4 +46,29 @@ def Nn_DequantizeOp : Nn_AffineOp<"dequantize"> {
     ```
   }];
 }
+
+def Nn_BlockMatMulOp : Nn_InferredOp<"block_matmul"> {
+  let summary = "Product with a matrix of small integers that have a scale for each block of a column";
+  let description = [{
+    `y[..., m, n] = sum_k a[..., m, k] * (w[k, n] - zero[k / B, n]) * scale[k / B, n]`, in f32. The weights stay as small as
+    they are; they become real numbers in registers.
+
+    `w: [P, B * bits / 8, N]` holds P blocks of B unsigned numbers of each column. With 4 bits, byte j of a block holds number
+    2 * j in its low half and 2 * j + 1 in the high one. `scale: [P, N]`; `zero` is one number or has the shape of `scale`.
+
+    (C1) a has at least 2 axes, scale has 2, both hold f32; w has 3 axes and holds `ui8`; their extents agree, `K = P * B`.
+    (C2) bits is 4 or 8.
+    (C3) zero holds `ui8` and is a scalar or has the shape of scale.
+
+    ```mlir
+    func.func @f(%a: tensor<3x64xf32>, %w: tensor<2x16x5xui8>, %scale: tensor<2x5xf32>, %zero: tensor<ui8>) -> tensor<3x5xf32> {
+      %y = nn.block_matmul %a, %w, %scale, %zero {bits = 4 : i64} : (tensor<3x64xf32>, tensor<2x16x5xui8>, tensor<2x5xf32>, tensor<ui8>) -> tensor<3x5xf32>
+      return %y : tensor<3x5xf32>
+    }
+    ```
+  }];
+  let arguments = (ins Nn_Tensor:$a, Nn_Tensor:$w, Nn_Tensor:$scale, Nn_Tensor:$zero, I64Attr:$bits);
+  let results = (outs Nn_Tensor:$y);
+  let assemblyFormat = "$a `,` $w `,` $scale `,` $zero attr-dict `:` functional-type(operands, results)";
+}
 #endif

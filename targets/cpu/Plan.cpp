@@ -124,7 +124,13 @@ private:
     unrollLoop = chooseUnrollLoop();
     int64_t panels = (extents[innermost] + lanes - 1) / lanes;
     if (unrollLoop < 0) {
-      vectors = std::min<int64_t>(panels, 8);
+      // A sum, what is read along the vector loop, and what is made of that, of each vector.
+      int64_t read = llvm::count_if(root.getDpsInputOperands(), [&](OpOperand *operand) {
+        return accessOf(root.getMatchingIndexingMap(operand), vectorLoop) == OperandAccess::Contiguous;
+      });
+      int64_t most =
+          read > 1 ? std::max<int64_t>(llvm::bit_floor<uint64_t>(target.getRegisters() / (2 * read + 2)), 1) : 8;
+      vectors = std::min(panels, most);
       while (panels % vectors && vectors > 4)
         --vectors;
       return;

@@ -49,6 +49,29 @@ func.func @maximum(%x: tensor<1x2x4x4xi8>) -> tensor<1x2x2x2xi8> {
   return %y : tensor<1x2x2x2xi8>
 }
 
+// Weights alone quantized: two to a byte where four bits hold them, real numbers in registers only.
+// CHECK-LABEL: func.func @weights_of_blocks
+// CHECK: nn.block_matmul %{{.+}}, %{{.+}}, %{{.+}}, %{{.+}} {bits = 4 : i64} : (tensor<3x64xf32>, tensor<2x16x5xui8>, tensor<2x5xf32>, tensor<ui8>) -> tensor<3x5xf32>
+func.func @weights_of_blocks(%a: tensor<3x64xf32>) -> tensor<3x5xf32> {
+  %w = nn.constant dense<-8> : tensor<2x32x5xi8>
+  %s = nn.constant dense<0.5> : tensor<2x1x5xf32>
+  %b = nn.dequantize %w, %s : (tensor<2x32x5xi8>, tensor<2x1x5xf32>) -> tensor<2x32x5xf32>
+  %m = nn.reshape %b : (tensor<2x32x5xf32>) -> tensor<64x5xf32>
+  %y = nn.matmul %a, %m : (tensor<3x64xf32>, tensor<64x5xf32>) -> tensor<3x5xf32>
+  return %y : tensor<3x5xf32>
+}
+
+// Of eight bits, a scale for each column.
+// CHECK-LABEL: func.func @weights_of_columns
+// CHECK: nn.block_matmul %{{.+}}, %{{.+}}, %{{.+}}, %{{.+}} {bits = 8 : i64} : (tensor<3x64xf32>, tensor<1x64x5xui8>, tensor<1x5xf32>, tensor<ui8>) -> tensor<3x5xf32>
+func.func @weights_of_columns(%a: tensor<3x64xf32>) -> tensor<3x5xf32> {
+  %w = nn.constant dense<100> : tensor<64x5xi8>
+  %s = nn.constant dense<[0.5, 1.0, 2.0, 3.0, 4.0]> : tensor<5xf32>
+  %b = nn.dequantize %w, %s : (tensor<64x5xi8>, tensor<5xf32>) -> tensor<64x5xf32>
+  %y = nn.matmul %a, %b : (tensor<3x64xf32>, tensor<64x5xf32>) -> tensor<3x5xf32>
+  return %y : tensor<3x5xf32>
+}
+
 // Weights that are not constant stay dequantized.
 // CHECK-LABEL: func.func @negative_variable
 // CHECK: nn.matmul %{{.+}}, %{{.+}} : (tensor<2x8xf32>, tensor<8x3xf32>) -> tensor<2x3xf32>
