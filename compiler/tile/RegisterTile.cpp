@@ -59,6 +59,20 @@ bool canVectorize(linalg::GenericOp op, int64_t vectorLoop) {
   return true;
 }
 
+std::optional<unsigned> transposedLoop(linalg::GenericOp op, int64_t vectorLoop) {
+  if (op.getNumReductionLoops() != 0 || op.getNumDpsInputs() != 1 || !op.getBlock()->without_terminator().empty() ||
+      op.getBlock()->getTerminator()->getOperand(0) != op.getBlock()->getArgument(0))
+    return std::nullopt;
+  AffineMap map = op.getMatchingIndexingMap(op.getDpsInputOperand(0));
+  if (map.getNumResults() == 0)
+    return std::nullopt;
+  auto last = dyn_cast<AffineDimExpr>(map.getResults().back());
+  if (!last || !map.isProjectedPermutation() || (int64_t)last.getPosition() == vectorLoop ||
+      !map.isFunctionOfDim(vectorLoop))
+    return std::nullopt;
+  return last.getPosition();
+}
+
 std::optional<unsigned> blockedReduction(linalg::GenericOp root, linalg::GenericOp epilogue, tgl::PlanAttr plan) {
   linalg::GenericOp last = epilogue ? epilogue : root;
   SmallVector<int64_t> extents = root.getStaticLoopRanges();
@@ -77,6 +91,7 @@ RegisterTile::RegisterTile(OpBuilder &builder, linalg::GenericOp root, linalg::G
       ranges(ranges), origin(origin), aligned(aligned), lanes(plan.getVectorLoop() < 0 ? 0 : plan.getLanes()),
       vectors(plan.getVectorLoop() < 0 ? 1 : plan.getVectors()), vectorLoop(plan.getVectorLoop()),
       unrollLoop(plan.getUnrollLoop()), lastLanes(lanes), width(lanes), maskedFrom(vectors),
+      isTransposition(plan.getVectorLoop() >= 0 && transposedLoop(root, plan.getVectorLoop()) == plan.getUnrollLoop()),
       dot(plan.getDot() > 1 ? dotFormOf(root) : std::nullopt), blockedLoop(blockedReduction(root, epilogue, plan)),
       position(root.getNumLoops()) {}
 
@@ -159,6 +174,15 @@ Value RegisterTile::emitVectorLoop(Value target) {
   Value middle = b.createOrFold<arith::AddIOp>(loc, range.begin, whole);
   if (ShapedType::isDynamic(range.extent) || range.extent > step)
     target = blocks(range.begin, middle, target, vectors);
+  if (isTransposition) {
+    int64_t whole = std::exchange(lanes, 0);
+    target = loop(middle, range.end, 1, target, [&](Value at, Value inner) {
+      position[vectorLoop] = at;
+      return emitUnrolled(inner);
+    });
+    lanes = whole;
+    return target;
+  }
   if (!rest)
     return blocks(middle, range.end, target, 0);
   // No vector that holds nothing of the rest, a last one as short as it may be, a mask only where that is too long.
@@ -226,7 +250,39 @@ Value RegisterTile::emitUnrolled(Value target) {
   return large == tiles ? target : blocks(middle, range.end, small, target);
 }
 
+Value RegisterTile::emitTransposed(Value target) {
+  // Rows of the source, then log2 rounds of a perfect shuffle.
+  OpOperand &operand = root->getOpOperand(0);
+  SmallVector<Value> rows;
+  Value first = position[vectorLoop];
+  for (int64_t row = 0; row < lanes; ++row) {
+    position[vectorLoop] = b.createOrFold<arith::AddIOp>(loc, first, constant(row));
+    SmallVector<Value> indices;
+    for (AffineExpr expr : root.getMatchingIndexingMap(&operand).getResults())
+      indices.push_back(apply(expr, 0, 0));
+    rows.push_back(readVector(operand.get(), indices, Value()));
+  }
+  position[vectorLoop] = first;
+  SmallVector<int64_t> low, high;
+  for (int64_t lane = 0; lane < lanes / 2; ++lane) {
+    low.append({lane, lanes + lane});
+    high.append({lanes / 2 + lane, lanes + lanes / 2 + lane});
+  }
+  for (int64_t round = 1; round < lanes; round *= 2) {
+    SmallVector<Value> next;
+    for (int64_t row = 0; row < lanes / 2; ++row)
+      for (ArrayRef<int64_t> order : {low, high})
+        next.push_back(vector::ShuffleOp::create(b, loc, rows[row], rows[row + lanes / 2], order));
+    rows = next;
+  }
+  for (auto [u, row] : llvm::enumerate(rows))
+    target = write(row, target, u, 0);
+  return target;
+}
+
 Value RegisterTile::emitTile(int64_t unroll, Value target) {
+  if (isTransposition && isVector())
+    return emitTransposed(target);
   tileUnroll = unroll;
   loaded.clear();
   SmallVector<Value> accumulators = start(unroll, target);

@@ -40,6 +40,10 @@ OperandAccess accessOf(mlir::AffineMap map, int64_t vectorLoop);
 /// Whether every scalar op of the body exists on vectors and every operand is uniform or contiguous along `vectorLoop`.
 bool canVectorize(mlir::linalg::GenericOp op, int64_t vectorLoop);
 
+/// The parallel loop, other than `vectorLoop`, along which `op`, if it only moves elements, reads neighbours; nullopt
+/// where it computes or reads them along `vectorLoop`.
+std::optional<unsigned> transposedLoop(mlir::linalg::GenericOp op, int64_t vectorLoop);
+
 /// The reduction loop that the plan divides into blocks, each summed for the whole tile before the next: partial sums
 /// wait in the result meanwhile, so that what a block reads stays in the caches. None where the plan has none, or the
 /// result (of `epilogue`, if not null) cannot hold them.
@@ -66,6 +70,7 @@ private:
   Value emitOuterLoops(unsigned loop, Value target);
   Value emitUnrolled(Value target);
   Value emitTile(int64_t unroll, Value target);
+  Value emitTransposed(Value target);
   llvm::SmallVector<Value> start(int64_t unroll, Value target);
   void emitReduction(unsigned loop, llvm::SmallVectorImpl<Value> &accumulators);
   void emitBody(llvm::SmallVectorImpl<Value> &accumulators);
@@ -107,6 +112,7 @@ private:
   bool isLastSingle = false; // whether only the first lane of a masked vector counts
   int64_t maskedFrom;        // the first vector of a tile that may reach beyond the loop
   int64_t tileUnroll = 1;
+  bool isTransposition;
   std::optional<DotForm> dot; // of the root, if the plan says so
   std::optional<unsigned> blockedLoop;
   Value blockBegin, blockEnd; // of `blockedLoop`

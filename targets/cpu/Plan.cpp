@@ -103,8 +103,10 @@ private:
     if (parallel == 0)
       return;
     unsigned innermost = parallel - 1;
-    if (extents[innermost] < 2 || !canVectorize(root, innermost))
+    if (extents[innermost] < 2)
       return;
+    if (!canVectorize(root, innermost))
+      return chooseTransposition(innermost);
     int64_t bits = 8;
     for (Value operand : root->getOperands())
       bits = std::max<int64_t>(bits, getElementTypeOrSelf(operand.getType()).getIntOrFloatBitWidth());
@@ -138,6 +140,20 @@ private:
     vectors = std::min<int64_t>(panels, 2);
     int64_t accumulators = target.getRegisters() * 3 / 4; // the rest holds operands
     unroll = std::min<int64_t>(extents[unrollLoop], accumulators / vectors);
+  }
+
+  /// Squares of as many rows as a vector has lanes.
+  void chooseTransposition(unsigned innermost) {
+    std::optional<unsigned> other = transposedLoop(root, innermost);
+    Type element = getElementTypeOrSelf(root.getResult(0).getType());
+    if (!other || !element.isIntOrFloat() || element.getIntOrFloatBitWidth() != 32)
+      return;
+    int64_t square = target.getVectorBytes() / 4, extent = root.getStaticLoopRanges()[*other];
+    if (square < 4 || ShapedType::isDynamic(extent) || extent % square || extents[innermost] < square)
+      return;
+    vectorLoop = innermost;
+    unrollLoop = *other;
+    lanes = unroll = square;
   }
 
   /// Several products at a time, if the target has that for their types.
