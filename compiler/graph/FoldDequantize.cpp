@@ -514,7 +514,7 @@ struct DivideScales : OpRewritePattern<nn::QuantizeOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(nn::QuantizeOp op, PatternRewriter &b) const override {
     std::optional<double> scale = splatOf(op.getScale());
-    if (!scale || *scale == 1 || !(*scale > 1e-30) || !(*scale < 1e30) || !elementOf(op.getX()).isF32() ||
+    if (!scale || *scale == 1 || !(*scale > 1e-12) || !(*scale < 1e12) || !elementOf(op.getX()).isF32() ||
         !elementOf(op.getScale()).isF32() || isConstant(op.getX()))
       return b.notifyMatchFailure(op, "not f32 divided by one number that is not 1");
     Builder n{b, op.getLoc()};

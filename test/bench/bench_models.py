@@ -1,10 +1,11 @@
 """Latency of whole models against other engines, interleaved on one machine; prints the table of README.md.
 
   bench_models.py --out DIR [--only REGEX] [--threads 1,2] [--peers ort,openvino,iree] [--rounds N] [--tune SECONDS]
-                  [--json FILE]
+                  [--quantised] [--json FILE]
 
 The models are the public ones that may lie beside the source (../shared/models), without quantised ones, those of the
-demo, some of them at batch 8, two products, and one of test/models/networks.py of each kind. With --tune there is a column
+demo, some of them at batch 8, two products, and one of test/models/networks.py of each kind; with --quantised the public
+ones of 4 and 8 bits, each after its f32 one. With --tune there is a column
 of artifacts tuned for that long on one thread. Each is compiled with -mcpu=native -O3 for the shapes of its inputs;
 files of earlier runs in DIR are reused unless the compiler is newer. For each model and number of threads there is a
 process in which the engines take turns (A B C A B C ...): a turn is a pause, an untimed run, then runs for 30 ms at least,
@@ -42,6 +43,10 @@ PRODUCTS = ((1024, 1024, 1024), (128, 4096, 4096))  # rows, sum, columns
 OWN = ("resnet", "mobilenet", "encoder", "lstm", "gru", "unet")
 
 
+def is_quantised(entry):
+    return entry["quantised"] and bool({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"} & set(entry["ops"]))
+
+
 def is_f32(entry):
     return not entry["quantised"] and not {"FLOAT16", "BFLOAT16"} & set(entry["params_by_dtype"])
 
@@ -69,7 +74,13 @@ def public(args):
         return
     materialize = shared_models.load_module(os.path.join(args.shared, "models", "materialize.py"))
     with open(listing, encoding="utf-8") as file:
-        entries = [entry for entry in json.load(file) if is_f32(entry)]
+        entries = json.load(file)
+    if args.quantised:
+        names = [entry["name"] for entry in entries if is_quantised(entry)]
+        entries = [entry for entry in entries if any(name.startswith(entry["name"]) for name in names)]
+        entries = [entry for entry in entries if is_f32(entry) or is_quantised(entry)]
+    else:
+        entries = [entry for entry in entries if is_f32(entry)]
     for entry in entries:
         stripped = os.path.join(args.shared, "models", entry["name"] + ".onnx")
 
@@ -233,6 +244,7 @@ def main():
     parser.add_argument("--peers", type=lambda text: text.split(","), default=list(peers.PEERS))
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--tune", type=float, default=0)
+    parser.add_argument("--quantised", action="store_true")
     parser.add_argument("--shared", default=os.path.join(ROOT, "..", "shared"))
     parser.add_argument("--json")
     args = parser.parse_args()
@@ -240,7 +252,7 @@ def main():
     os.makedirs(args.out, exist_ok=True)
     rows = []
     engine_names = ("tegula", *(["tuned"] if args.tune else []), *args.peers)
-    for source in (public, real, batched, products, own):
+    for source in (public,) if args.quantised else (public, real, batched, products, own):
         for name, write, draw in source(args):
             if not re.search(args.only, name):
                 continue
