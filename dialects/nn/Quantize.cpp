@@ -5,7 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "tegula/dialects/nn/Nn.h"
 
 using namespace mlir;
@@ -135,7 +137,79 @@ LogicalResult BlockMatMulOp::inferReturnTypes(MLIRContext *, std::optional<Locat
 /// Bytes of a block that are taken at a time, so that scales and zero points are multiplied once for all their numbers.
 static constexpr int64_t kBytesAtATime = 4;
 
+/// Rows up to which weights become real numbers where they are multiplied.
+static constexpr int64_t kFewRows = 8;
+/// Columns of which the weights become real numbers at a time, for more rows: they stay in a cache.
+static constexpr int64_t kBandColumns = 32;
+
+/// Columns [at, at + columns) of the weights as real numbers [P * B, columns].
+static Value realColumns(LoweringBuilder &b, ValueRange operands, int64_t bits, OpFoldResult at, int64_t columns) {
+  ArrayRef<int64_t> w = tensorType(operands[1]).getShape();
+  int64_t inByte = 8 / bits;
+  auto slice = [&](Value x) -> Value {
+    if (tensorType(x).getRank() == 0)
+      return x;
+    LoweringBuilder::Shape offsets(tensorType(x).getRank(), b.b.getIndexAttr(0)), sizes = b.extents(x);
+    LoweringBuilder::Shape ones(offsets.size(), b.b.getIndexAttr(1));
+    offsets.back() = at;
+    sizes.back() = b.b.getIndexAttr(columns);
+    return tensor::ExtractSliceOp::create(b.b, b.loc, x, offsets, sizes, ones);
+  };
+  AffineExpr block, byte, part, n;
+  bindDims(b.b.getContext(), block, byte, part, n);
+  auto map = [&](ArrayRef<AffineExpr> exprs) { return AffineMap::get(4, 0, exprs, b.b.getContext()); };
+  Value zero = slice(operands[3]);
+  AffineMap zeroMap = tensorType(zero).getRank() ? map({block, n}) : map({});
+  Type i32 = b.b.getI32Type(), f32 = b.b.getF32Type();
+  Value real = b.map({slice(operands[1]), slice(operands[2]), zero}, {map({block, byte, n}), map({block, n}), zeroMap},
+                     b.staticShape({w[0], w[1], inByte, columns}), f32, [&](ArrayRef<Value> elements) {
+                       Value number = b.cast(elements[0], i32, /*fromUnsigned=*/true);
+                       if (inByte > 1) {
+                         Value shift =
+                             arith::MulIOp::create(b.b, b.loc, linalg::IndexOp::create(b.b, b.loc, 2), b.index(bits));
+                         number = arith::ShRUIOp::create(b.b, b.loc, number, b.cast(shift, i32));
+                         number = arith::AndIOp::create(b.b, b.loc, number, b.number(i32, (1 << bits) - 1));
+                       }
+                       Value numberOfZero = b.cast(elements[2], i32, /*fromUnsigned=*/true);
+                       return b.mul(b.cast(b.sub(number, numberOfZero), f32), elements[1]);
+                     });
+  return b.reshape(real, b.staticShape({w[0] * w[1] * inByte, columns}));
+}
+
+/// Band by band of columns.
+static SmallVector<Value> multiplyBands(LoweringBuilder &b, ValueRange operands, int64_t bits) {
+  int64_t all = tensorType(operands[1]).getDimSize(2), columns = std::min(all, kBandColumns);
+  int64_t rank = tensorType(operands[0]).getRank(), count = (all + columns - 1) / columns;
+  LoweringBuilder::Shape whole = b.extents(operands[0]), unit(rank, b.b.getIndexAttr(1));
+  whole.back() = b.b.getIndexAttr(all);
+  LoweringBuilder::Shape part = whole;
+  part.back() = b.b.getIndexAttr(columns);
+  SmallVector<AffineExpr> y, a;
+  for (int64_t axis = 0; axis < rank; ++axis)
+    y.push_back(b.b.getAffineDimExpr(axis));
+  AffineExpr k = b.b.getAffineDimExpr(rank);
+  a.assign(y.begin(), y.end());
+  a.back() = k;
+  auto map = [&](ArrayRef<AffineExpr> exprs) { return AffineMap::get(rank + 1, 0, exprs, b.b.getContext()); };
+  SmallVector<utils::IteratorType> iterators(rank + 1, utils::IteratorType::parallel);
+  iterators.back() = utils::IteratorType::reduction;
+  return b.bands(b.index(count), count, {b.empty(whole, b.b.getF32Type())}, [&](Value i, ValueRange carried) {
+    Value at = b.min(b.mul(i, b.index(columns)), b.index(all - columns));
+    Value w = realColumns(b, operands, bits, at, columns);
+    Value sums = b.generic({operands[0], w}, b.fill(b.number(b.b.getF32Type(), 0), part),
+                           {map(a), map({k, y.back()}), map(y)}, iterators, [&](ArrayRef<Value> elements) {
+                             return b.add(elements[2], b.mul(elements[0], elements[1]), /*reassoc=*/true);
+                           });
+    LoweringBuilder::Shape offsets(rank, b.b.getIndexAttr(0));
+    offsets.back() = at;
+    return SmallVector<Value>{tensor::InsertSliceOp::create(b.b, b.loc, sums, carried[0], offsets, part, unit)};
+  });
+}
+
 FailureOr<SmallVector<Value>> BlockMatMulOp::lower(LoweringBuilder &b, ValueRange operands) {
+  RankedTensorType rows = tensorType(operands[0]);
+  if (ShapedType::isDynamicShape(rows.getShape()) || rows.getNumElements() / rows.getShape().back() > kFewRows)
+    return multiplyBands(b, operands, getBits());
   // (..., m, n | block, bytes); in the body: sum += scale * (sum of a * w - zero * sum of a).
   int64_t rank = tensorType(operands[0]).getRank(), inByte = 8 / getBits();
   RankedTensorType w = tensorType(operands[1]);

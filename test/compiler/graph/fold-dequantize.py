@@ -56,9 +56,9 @@ class Model:
         onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), "m.onnx")
 
 
-def runs(inputs, form):
-    """The result, the same for all CPUs of CPUS that this one can stand for and for 1, 2 and 4 threads. `form` is the place
-    of the instruction that is looked for, None for none."""
+def runs(inputs, form, isExact=True):
+    """The result, the same for 1, 2 and 4 threads, and if it is exact for all CPUs of CPUS that this one can stand for.
+    `form` is the place of the instruction that is looked for, None for none."""
     first, ran = None, 0
     for cpu, instructions in CPUS.items():
         target = ["--target=x86_64-linux-gnu", f"-mcpu={cpu}", "-O3"]
@@ -68,6 +68,7 @@ def runs(inputs, form):
             with open("m.s", encoding="utf-8") as file:
                 assert instructions[form] in file.read(), (cpu, instructions[form])
         subprocess.run([sys.argv[1], "m.onnx", *target, "-o", f"m-{cpu}.so"], check=True)
+        first = first if isExact else None
         for threads in (1, 2, 4):
             try:
                 model = tegula.load(f"m-{cpu}.so", threads=threads)
@@ -150,3 +151,31 @@ for number, (rows, k, columns) in enumerate(((7, 64, 40), (33, 130, 17), (1, 61,
         model.node("QuantizeLinear", ["c", model.constant(y_scale, "ys"), model.constant(y_zero, "yz")], "y")
         check(model, "y", exact * (np.float64(np.float32(0.02)) * np.float32(0.003)) / y_scale + y_zero, np.int8,
               int(has_zero))
+
+# Weights alone quantized: few rows, many, and as many as the run has; blocks of 4 and of 8 bits, whole columns, zero points.
+for rows, known, block, k, columns, low, high, has_zero in (
+        (1, True, 32, 96, 40, -8, 7, False), (3, True, 16, 64, 33, -100, 100, True), (20, True, 32, 96, 70, -8, 7, True),
+        (9, False, 0, 60, 40, -128, 127, True), (5, False, 6, 66, 20, 0, 7, False)):
+    w = random.integers(low, high + 1, (k, columns)).astype(np.int8)
+    shape = (k // block, columns) if block else (columns,)
+    scale = random.uniform(0.01, 0.02, shape).astype(np.float32)
+    zero = random.integers(low // 4, high // 4 + 1, shape).astype(np.int8) if has_zero else np.zeros(shape, np.int8)
+    spread = (lambda value: np.repeat(value, block, axis=0)) if block else (lambda value: value)
+    a = random.standard_normal((2, rows, k)).astype(np.float32)
+    model = Model()
+    model.inputs = {"a": a}
+    names = [model.constant(w, "w"), model.constant(scale, "s"), model.constant(zero, "z")]
+    model.node("DequantizeLinear", names, "b", axis=0 if block else 1, **({"block_size": block} if block else {}))
+    model.node("MatMul", ["a", "b"], "y")
+    model.save("y")
+    if not known:
+        loaded = onnx.load("m.onnx")
+        loaded.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "rows"
+        onnx.save(loaded, "m.onnx")
+    text = subprocess.run([sys.argv[1], "m.onnx", "-O3", "--stop-after=graph", "-o", "-"], capture_output=True, text=True,
+                          check=True).stdout
+    bits = 4 if block and -8 <= low and high <= 7 else 8
+    assert "nn.block_matmul" in text and f"bits = {bits} " in text, text
+    want = a.astype(np.float64) @ ((w.astype(np.float64) - spread(zero)) * spread(scale))
+    got = runs(model.inputs, None, isExact=False)
+    assert np.abs(got - want).max() < 1e-5 * np.abs(want).max(), np.abs(got - want).max()
