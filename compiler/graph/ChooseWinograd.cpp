@@ -48,8 +48,8 @@ static int64_t bandRows(ArrayRef<int64_t> w, ArrayRef<int64_t> y, int64_t cacheK
   return std::clamp<int64_t>(cacheKiB * 1024 / bytes, 1, all);
 }
 
-/// Parts of the outputs whose transformed kernels fill half of a second-level cache, in whole vectors; 1 where the
-/// tiles are what is large.
+/// Parts of the outputs whose transformed kernels fill half of a second-level cache, in whole lines; 1 where the kernel
+/// is not much larger than the tiles.
 static int64_t partsOf(ArrayRef<int64_t> w, ArrayRef<int64_t> y, int64_t cacheKiB) {
   double channels = w[2], outputs = w[3], tiles = tilesOf(y);
   if (channels * outputs < kMuchLarger * tiles * (channels + outputs))

@@ -187,23 +187,19 @@ static bool isWithin(Value value, int64_t low, int64_t high, int depth = 8) {
 namespace {
 /// How sums are taken: of four products of unsigned and signed bytes, or of pairs of signed 16-bit integers.
 struct Form {
-  bool isBytes;
+  bool isBytes = false;
   int64_t count() const { return isBytes ? 4 : 2; }
 };
 } // namespace
 
-/// Weights less their zero point, as narrow as they fit; null where they have several.
-static Value centeredWeights(Builder &n, const Quantized &w, bool &areBytes) {
-  std::optional<double> zero = w.zero ? splatOf(w.zero) : std::optional(0.0);
-  areBytes = zero && fitsBytes(w.x, (int64_t)*zero);
+/// Weights less their zero point: as bytes where they fit.
+static Value centeredWeights(Builder &n, Value w, int64_t zero, bool areBytes) {
   Type i8 = n.b.getIntegerType(8), i16 = n.b.getIntegerType(16);
-  if (!zero)
-    return {};
-  if (*zero == 0 && areBytes && elementOf(w.x) == i8)
-    return w.x;
-  Value wide = n.cast(w.x, i16);
-  if (*zero != 0)
-    wide = n.binary("sub", wide, n.number(i16, (int64_t)*zero));
+  if (zero == 0 && areBytes && elementOf(w) == i8)
+    return w;
+  Value wide = n.cast(w, i16);
+  if (zero != 0)
+    wide = n.binary("sub", wide, n.number(i16, zero));
   return areBytes ? n.cast(wide, i8) : wide;
 }
 
@@ -253,6 +249,9 @@ static Value scaleBeside(Builder &n, Value scale, int64_t rank, int64_t axis, in
 }
 
 namespace {
+/// Of numbers up to 255, of which the sum certainly fits into 32 bits.
+constexpr int64_t kMostProducts = 1 << 15;
+
 /// Of both patterns for sums of products.
 struct IntegerSums {
   bool hasBytes; ///< whether the target sums products of bytes
@@ -267,7 +266,28 @@ struct IntegerSums {
     return n.dequantize(sums, n.binary("mul", n.cast(n.reshape(x.scale, {}), f32), n.cast(wScale, f32)), {}, element);
   }
 
-  static bool isPerTensor(const Quantized &x) { return (!x.zero || isOne(x.zero)) && (!x.scale || isOne(x.scale)); }
+  /// Why the two factors, of which `products` are summed, cannot be integers; null where they can. Sets the zero point
+  /// of the weights and the form.
+  const char *match(const std::optional<Quantized> &x, const std::optional<Quantized> &w, int64_t products,
+                    int64_t &wZero, Form &form, bool &areBytes) const {
+    if (!x || !w || !x->scale != !w->scale || !elementOf(x->x).isInteger(8) || !isConstant(w->x))
+      return "not of two quantized tensors, the right one constant";
+    if ((x->zero && !isOne(x->zero)) || (x->scale && !isOne(x->scale)))
+      return "the left side has several scales or zero points";
+    // Real numbers do not wrap around.
+    if (x->scale && products > kMostProducts)
+      return "sums that might not fit into 32 bits";
+    std::optional<double> zero = w->zero ? splatOf(w->zero) : std::optional(0.0);
+    if (!zero)
+      return "weights with several zero points";
+    wZero = static_cast<int64_t>(*zero);
+    areBytes = fitsBytes(w->x, wZero);
+    form = Form{hasBytes && areBytes};
+    return nullptr;
+  }
+
+  /// Whether an op on centered 16-bit integers is what it would become: the same again would never end.
+  static bool isDone(const Quantized &x, Form form, bool areBytes) { return !x.scale && !form.isBytes && !areBytes; }
 };
 
 struct ConvertConv : OpRewritePattern<nn::ConvOp>, IntegerSums {
@@ -275,32 +295,31 @@ struct ConvertConv : OpRewritePattern<nn::ConvOp>, IntegerSums {
 
   LogicalResult matchAndRewrite(nn::ConvOp conv, PatternRewriter &b) const override {
     std::optional<Quantized> x = quantizedOf(conv.getX()), w = quantizedOf(conv.getW());
-    if (!x || !w || !x->scale != !w->scale || conv.isChannelsLast() || !isConstant(w->x))
-      return b.notifyMatchFailure(conv, "not of two quantized tensors, the right one constant");
-    if (!isPerTensor(*x))
-      return b.notifyMatchFailure(conv, "the input has several scales or zero points");
+    if (conv.isChannelsLast() || !w)
+      return b.notifyMatchFailure(conv, "channels-last, or weights that are not quantized");
     ArrayRef<int64_t> kernel = typeOf(w->x).getShape();
-    int64_t rank = kernel.size(), channels = kernel[1], group = conv.getGroup();
+    int64_t rank = kernel.size(), channels = kernel[1], group = conv.getGroup(), wZero = 0;
+    Form form;
+    bool areBytes;
+    int64_t products =
+        typeOf(w->x).hasStaticShape() ? typeOf(w->x).getNumElements() / std::max<int64_t>(kernel[0], 1) : 0;
+    if (const char *why = match(x, w, products, wZero, form, areBytes))
+      return b.notifyMatchFailure(conv, why);
+    int64_t fill = group == 1 ? (form.count() - channels % form.count()) % form.count() : 0;
+    if (isDone(*x, form, areBytes) && fill == 0 && areZeros(conv.getLow()) && areZeros(conv.getHigh()))
+      return b.notifyMatchFailure(conv, "of 16-bit integers already");
     Builder n{b, conv.getLoc()};
     Value wScale = w->scale ? scaleBeside(n, w->scale, rank, 0, rank - 2) : Value();
     if (w->scale && !wScale)
       return b.notifyMatchFailure(conv, "scales that do not belong to the outputs");
-    bool areBytes;
-    Value weights = centeredWeights(n, *w, areBytes), zero;
-    if (!weights)
-      return b.notifyMatchFailure(conv, "weights with several zero points");
-    Form form{hasBytes && areBytes};
+    Value weights = centeredWeights(n, w->x, wZero, areBytes), zero;
     Value data = leftSide(n, *x, form, zero);
     SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(1, rank)), low{0, 0}, high{0, 0}, none(rank, 0),
                          more(rank, 0), beside(rank - 1, 1), noPads(rank - 2, 0);
     beside[0] = kernel[0];
     low.append(conv.getLow().begin(), conv.getLow().end());
     high.append(conv.getHigh().begin(), conv.getHigh().end());
-    if (group == 1)
-      high[1] = more[1] = (form.count() - channels % form.count()) % form.count();
-    // As it is already: the same again would never end.
-    if (!x->scale && !form.isBytes && !areBytes && areZeros(low) && areZeros(high))
-      return b.notifyMatchFailure(conv, "of 16-bit integers already");
+    high[1] = more[1] = fill;
     Value ofZero = zero ? n.reshape(correction(n, zero, sumOver(n, weights, axes)), beside) : Value();
     Value sums =
         nn::ConvOp::create(b, conv.getLoc(), n.pad(data, zero, low, high), n.pad(weights, Value(), none, more),
@@ -316,26 +335,25 @@ struct ConvertMatMul : OpRewritePattern<nn::MatMulOp>, IntegerSums {
 
   LogicalResult matchAndRewrite(nn::MatMulOp op, PatternRewriter &b) const override {
     std::optional<Quantized> x = quantizedOf(op.getA()), w = quantizedOf(op.getB());
-    if (!x || !w || !x->scale != !w->scale || typeOf(w->x).getRank() != 2 || !isConstant(w->x))
-      return b.notifyMatchFailure(op, "not of two quantized tensors, the right one a constant matrix");
-    if (!isPerTensor(*x))
-      return b.notifyMatchFailure(op, "the left matrix has several scales or zero points");
+    if (!w || typeOf(w->x).getRank() != 2)
+      return b.notifyMatchFailure(op, "not by a quantized matrix");
+    int64_t columns = typeOf(w->x).getDimSize(0), wZero = 0;
+    Form form;
+    bool areBytes;
+    if (const char *why = match(x, w, columns, wZero, form, areBytes))
+      return b.notifyMatchFailure(op, why);
+    int64_t fill = (form.count() - columns % form.count()) % form.count();
+    if (isDone(*x, form, areBytes) && fill == 0)
+      return b.notifyMatchFailure(op, "of 16-bit integers already");
     Builder n{b, op.getLoc()};
     Value wScale = w->scale ? scaleBeside(n, w->scale, 2, 1, 0) : Value();
     if (w->scale && !wScale)
       return b.notifyMatchFailure(op, "scales that do not belong to the columns");
-    bool areBytes;
-    Value weights = centeredWeights(n, *w, areBytes), zero;
-    if (!weights)
-      return b.notifyMatchFailure(op, "weights with several zero points");
-    Form form{hasBytes && areBytes};
+    Value weights = centeredWeights(n, w->x, wZero, areBytes), zero;
     Value data = leftSide(n, *x, form, zero);
-    int64_t rank = typeOf(data).getRank(), columns = typeOf(weights).getDimSize(0);
-    int64_t fill = (form.count() - columns % form.count()) % form.count();
+    int64_t rank = typeOf(data).getRank();
     SmallVector<int64_t> none(rank, 0), more(rank, 0);
     more.back() = fill;
-    if (!x->scale && !form.isBytes && !areBytes && fill == 0)
-      return b.notifyMatchFailure(op, "of 16-bit integers already");
     Value ofZero = zero ? correction(n, zero, sumOver(n, weights, {0})) : Value();
     Value sums =
         nn::MatMulOp::create(b, op.getLoc(), n.pad(data, zero, none, more), n.pad(weights, Value(), {0, 0}, {fill, 0}));
@@ -364,7 +382,6 @@ struct KeepBlocks : OpRewritePattern<nn::MatMulOp> {
       return b.notifyMatchFailure(op, "not blocks of its rows");
     Builder n{b, op.getLoc()};
     SmallVector<int64_t> each{blocks[0], blocks[2]};
-    // Where only the columns have scales, these serve all blocks.
     auto beside = [&](Value parameter) -> Value {
       SmallVector<int64_t> shape(3 - std::min<int64_t>(typeOf(parameter).getRank(), 3), 1);
       llvm::append_range(shape, typeOf(parameter).getShape());

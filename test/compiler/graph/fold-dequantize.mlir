@@ -72,6 +72,19 @@ func.func @weights_of_columns(%a: tensor<3x64xf32>) -> tensor<3x5xf32> {
   return %y : tensor<3x5xf32>
 }
 
+// Sums that might not fit into 32 bits stay real; the weights stay small all the same.
+// CHECK-LABEL: func.func @negative_long
+// CHECK-NOT: xi32>
+// CHECK: nn.block_matmul
+func.func @negative_long(%x: tensor<2x40000xui8>) -> tensor<2x3xf32> {
+  %s = nn.constant dense<0.5> : tensor<f32>
+  %w = nn.constant dense<127> : tensor<40000x3xi8>
+  %a = nn.dequantize %x, %s : (tensor<2x40000xui8>, tensor<f32>) -> tensor<2x40000xf32>
+  %b = nn.dequantize %w, %s : (tensor<40000x3xi8>, tensor<f32>) -> tensor<40000x3xf32>
+  %y = nn.matmul %a, %b : (tensor<2x40000xf32>, tensor<40000x3xf32>) -> tensor<2x3xf32>
+  return %y : tensor<2x3xf32>
+}
+
 // Weights that are not constant stay dequantized.
 // CHECK-LABEL: func.func @negative_variable
 // CHECK: nn.matmul %{{.+}}, %{{.+}} : (tensor<2x8xf32>, tensor<8x3xf32>) -> tensor<2x3xf32>

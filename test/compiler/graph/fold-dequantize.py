@@ -152,6 +152,14 @@ for number, (rows, k, columns) in enumerate(((7, 64, 40), (33, 130, 17), (1, 61,
         check(model, "y", exact * (np.float64(np.float32(0.02)) * np.float32(0.003)) / y_scale + y_zero, np.int8,
               int(has_zero))
 
+# Both sides constant, of numbers that need nine bits without their zero points.
+x, w = np.asarray([[0, 255, 7, 9]], np.uint8), np.asarray([[1], [2], [-128], [127]], np.int8)
+model = Model()
+model.inputs = {"c": np.asarray([[5]], np.int32)}
+model.node("MatMulInteger", [model.constant(x, "x"), model.constant(w, "w"), model.constant(np.uint8(255), "xz")], "p")
+model.node("Add", ["c", "p"], "y")
+check(model, "y", (x.astype(np.int32) - 255) @ w.astype(np.int32) + 5, None, None)
+
 # Weights alone quantized: few rows, many, and as many as the run has; blocks of 4 and of 8 bits, whole columns, zero points.
 for rows, known, block, k, columns, low, high, has_zero in (
         (1, True, 32, 96, 40, -8, 7, False), (3, True, 16, 64, 33, -100, 100, True), (20, True, 32, 96, 70, -8, 7, True),
