@@ -32,11 +32,16 @@ public:
 /// `text` is one line: lower case start, no full stop.
 llvm::Error fail(Exit code, const llvm::Twine &text);
 
+/// Prints what is in `error`, if anything, and returns the exit code.
+int exitCode(llvm::Error error, llvm::StringRef tool = "tegula");
+
 // The subcommands; `arguments` are the words after the command's name.
 llvm::Error runCommand(llvm::ArrayRef<llvm::StringRef> arguments);
 llvm::Error benchCommand(llvm::ArrayRef<llvm::StringRef> arguments);
 llvm::Error inspectCommand(llvm::ArrayRef<llvm::StringRef> arguments);
 llvm::Error reportCommand(llvm::ArrayRef<llvm::StringRef> arguments);
+/// Starts the tool tegula-quantize with the same words.
+llvm::Error quantizeCommand(llvm::ArrayRef<llvm::StringRef> arguments);
 
 class Arguments;
 struct OptionSpec;

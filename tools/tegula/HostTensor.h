@@ -30,6 +30,16 @@ int64_t elementCount(llvm::ArrayRef<int64_t> shape);
 /// "float32[1, ?, 3]"; -1 prints as "?".
 std::string typeText(int32_t dtype, llvm::ArrayRef<int64_t> shape);
 
+/// What a NumPy file says before its elements, which begin at `bytes`.
+struct NpyHeader {
+  int32_t dtype = TEGULA_UNDEFINED;
+  llvm::SmallVector<int64_t> shape;
+  bool isColumnMajor = false;
+  size_t bytes = 0;
+};
+
+/// Reads the header of a file, of which `file` holds at least the beginning; `path` names it in errors.
+llvm::Expected<NpyHeader> readNpyHeader(llvm::StringRef file, llvm::StringRef path, int32_t expected);
 /// Reads a NumPy file (format 1 to 3). Types that NumPy has no name for come as raw bytes; `expected` names them then.
 llvm::Expected<HostTensor> readNpy(llvm::StringRef path, int32_t expected);
 /// Writes one; on failure nothing is left at `path`.

@@ -17,37 +17,14 @@ static constexpr Command commands[] = {
     {"run", "run an artifact on .npy, .pb or random inputs and write its outputs", runCommand},
     {"bench", "measure an artifact: latency, time per node, share of the machine's peak, memory", benchCommand},
     {"inspect", "say what an artifact or a model holds", inspectCommand},
+    {"quantize", "make a model of integers from one of real numbers: standard ONNX with QuantizeLinear", quantizeCommand},
     {"report", "one page: time per node, roofline, memory over time, what was fused and why not", reportCommand},
 };
-
-char CommandError::ID = 0;
-
-void CommandError::log(raw_ostream &stream) const { stream << text; }
-
-std::error_code CommandError::convertToErrorCode() const { return inconvertibleErrorCode(); }
-
-Error tegula::fail(Exit code, const Twine &text) { return make_error<CommandError>(code, text.str()); }
 
 static void printUsage(raw_ostream &stream) {
   stream << "usage: tegula COMMAND [options]; tegula COMMAND --help\n";
   for (const Command &command : commands)
     stream << "  " << left_justify(command.name, 10) << command.summary << "\n";
-}
-
-/// Prints what is in `error` and returns the exit code.
-static int report(Error error) {
-  int code = 0;
-  handleAllErrors(
-      std::move(error),
-      [&](const CommandError &failure) {
-        errs() << "tegula: error: " << failure.text << "\n";
-        code = static_cast<int>(failure.code);
-      },
-      [&](const ErrorInfoBase &other) {
-        errs() << "tegula: error: " << other.message() << "\n";
-        code = static_cast<int>(Exit::Io);
-      });
-  return code;
 }
 
 int main(int argc, char **argv) {
@@ -67,6 +44,6 @@ int main(int argc, char **argv) {
   }
   for (const Command &command : commands)
     if (command.name == words.front())
-      return report(command.function(ArrayRef(words).drop_front()));
-  return report(fail(Exit::Usage, "unknown command '" + words.front() + "'; see --help"));
+      return exitCode(command.function(ArrayRef(words).drop_front()));
+  return exitCode(fail(Exit::Usage, "unknown command '" + words.front() + "'; see --help"));
 }

@@ -52,17 +52,41 @@ static StringRef valueOf(StringRef header, StringRef key) {
   return at == StringRef::npos ? "" : header.drop_front(at + key.size() + 2).ltrim(" :");
 }
 
-/// Splits a file into header and elements; an empty header if it is no NumPy file.
-static StringRef headerOf(StringRef file, StringRef &elements) {
+/// The text of the header, and where the elements begin; an empty one if it is no NumPy file.
+static StringRef headerOf(StringRef file, size_t &begin) {
   if (!file.starts_with("\x93NUMPY") || file.size() < 12)
     return "";
   size_t lengthBytes = file[6] == 1 ? 2 : 4;
   size_t length =
       lengthBytes == 2 ? support::endian::read16le(file.data() + 8) : support::endian::read32le(file.data() + 8);
-  if (file.size() < 8 + lengthBytes + length)
-    return "";
-  elements = file.drop_front(8 + lengthBytes + length);
-  return file.substr(8 + lengthBytes, length);
+  begin = 8 + lengthBytes + length;
+  return file.size() < begin ? "" : file.substr(8 + lengthBytes, length);
+}
+
+Expected<NpyHeader> tegula::readNpyHeader(StringRef file, StringRef path, int32_t expected) {
+  NpyHeader result;
+  StringRef header = headerOf(file, result.bytes);
+  if (header.empty())
+    return fail(Exit::Io, path + ": not a NumPy file");
+  StringRef descr = valueOf(header, "descr").drop_front(1).take_until([](char c) { return c == '\'' || c == '"'; });
+  result.dtype = typeOf(descr, expected);
+  if (result.dtype == TEGULA_UNDEFINED)
+    return fail(Exit::Io, path + ": element type '" + descr + "' is not supported");
+  StringRef shape = valueOf(header, "shape");
+  if (!shape.consume_front("("))
+    return fail(Exit::Io, path + ": no shape in the header");
+  SmallVector<StringRef> extents;
+  shape.take_until([](char c) { return c == ')'; }).split(extents, ',', -1, false);
+  for (StringRef extent : extents) {
+    int64_t value;
+    if (extent.trim().empty())
+      continue;
+    if (extent.trim().getAsInteger(10, value))
+      return fail(Exit::Io, path + ": bad shape in the header");
+    result.shape.push_back(value);
+  }
+  result.isColumnMajor = valueOf(header, "fortran_order").starts_with("True");
+  return result;
 }
 
 /// Reorders column-major elements in place.
@@ -84,33 +108,19 @@ Expected<HostTensor> tegula::readNpy(StringRef path, int32_t expected) {
   ErrorOr<std::unique_ptr<MemoryBuffer>> file = MemoryBuffer::getFile(path, false, false);
   if (!file)
     return fail(Exit::Io, path + ": " + file.getError().message());
-  StringRef elements, header = headerOf((*file)->getBuffer(), elements);
-  if (header.empty())
-    return fail(Exit::Io, path + ": not a NumPy file");
+  Expected<NpyHeader> header = readNpyHeader((*file)->getBuffer(), path, expected);
+  if (!header)
+    return header.takeError();
+  StringRef elements = (*file)->getBuffer().drop_front(header->bytes);
   HostTensor tensor;
-  StringRef descr = valueOf(header, "descr").drop_front(1).take_until([](char c) { return c == '\'' || c == '"'; });
-  tensor.dtype = typeOf(descr, expected);
-  if (tensor.dtype == TEGULA_UNDEFINED)
-    return fail(Exit::Io, path + ": element type '" + descr + "' is not supported");
-  StringRef shape = valueOf(header, "shape");
-  if (!shape.consume_front("("))
-    return fail(Exit::Io, path + ": no shape in the header");
-  SmallVector<StringRef> extents;
-  shape.take_until([](char c) { return c == ')'; }).split(extents, ',', -1, false);
-  for (StringRef extent : extents) {
-    int64_t value;
-    if (extent.trim().empty())
-      continue;
-    if (extent.trim().getAsInteger(10, value))
-      return fail(Exit::Io, path + ": bad shape in the header");
-    tensor.shape.push_back(value);
-  }
+  tensor.dtype = header->dtype;
+  tensor.shape = header->shape;
   int64_t count = elementCount(tensor.shape);
   if (count < 0 || elements.size() != count * elementBytes(tensor.dtype))
     return fail(Exit::Io, path + ": " + Twine(elements.size()) + " bytes of elements do not fit " +
                               typeText(tensor.dtype, tensor.shape));
   tensor.data.assign(elements.begin(), elements.end());
-  if (valueOf(header, "fortran_order").starts_with("True") && tensor.shape.size() > 1 && count)
+  if (header->isColumnMajor && tensor.shape.size() > 1 && count)
     fromColumnMajor(tensor);
   return tensor;
 }
