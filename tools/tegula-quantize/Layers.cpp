@@ -130,7 +130,7 @@ LayerList tegula::findLayers(const ModelGraph &model, ArrayRef<std::string> kept
     auto [it, isNew] = sites.insert({node.input(0), list.sites.size()});
     bool isImage = node.op_type() == "Conv";
     if (isNew)
-      list.sites.push_back({layer.input, isImage, layer.channels, {}, {}});
+      list.sites.push_back({layer.input, isImage, layer.channels, {}, {}, {}});
     Site &site = list.sites[it->second];
     if (site.isImage != isImage || site.channels != layer.channels) {
       list.refusals.push_back({index, "its input is read in another way by " + list.layers[site.layers.front()].name});

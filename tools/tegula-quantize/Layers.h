@@ -49,6 +49,7 @@ struct Site {
   bool isImage = false; ///< [N, C, ...]; otherwise [..., C]
   int64_t channels = 0;
   std::vector<int> layers;
+  std::vector<float> divisor; ///< of each channel before it is rounded, by a node Mul; empty: none
   std::vector<Use> others; ///< reads of other nodes that follow: sums and copies of images, which gain by small numbers
 };
 

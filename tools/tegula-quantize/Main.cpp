@@ -22,6 +22,22 @@ static Error parseBudget(StringRef text, QuantizeOptions &options) {
   return Error::success();
 }
 
+/// "int8", "int8w", "int4b32" and so on.
+static Error parseKind(QuantizeOptions &options) {
+  StringRef kind = options.kind;
+  if (kind == "int8")
+    return Error::success();
+  options.isWeightOnly = true;
+  if (kind == "int8w")
+    return Error::success();
+  bool isHalf = kind.consume_front("int4b");
+  options.bits = isHalf ? 4 : 8;
+  if ((isHalf || kind.consume_front("int8b")) && !kind.getAsInteger(10, options.block) && options.block >= 16 &&
+      isPowerOf2_64(options.block))
+    return Error::success();
+  return fail(Exit::Usage, "--to=" + options.kind + " is not int8, int8w, int4bN or int8bN with N = 16, 32, 64 and so on");
+}
+
 static Error parse(const Arguments &arguments, QuantizeOptions &options) {
   Expected<StringRef> model = arguments.only("model (.onnx)");
   if (!model)
@@ -36,8 +52,8 @@ static Error parse(const Arguments &arguments, QuantizeOptions &options) {
     return fail(Exit::Usage, "-o: expected the model to write; see --help");
   if (options.calibration.empty())
     return fail(Exit::Usage, "--calib: expected inputs to run the model on, FILE.npz or a folder; see --help");
-  if (options.kind != "int8")
-    return fail(Exit::Usage, "--to=" + options.kind + " is not int8");
+  if (Error error = parseKind(options))
+    return error;
   StringRef methods[] = {"auto", "minmax", "percentile", "mse", "entropy"};
   if (!is_contained(methods, options.method))
     return fail(Exit::Usage, "--calib-method=" + options.method + " is not auto, minmax, percentile, mse or entropy");
@@ -80,7 +96,8 @@ static Error run(ArrayRef<StringRef> words) {
   OptionSpec specs[] = {
       {"o", "Q.onnx", "the quantized model"},
       {"calib", "PATH", "inputs to run the model on: FILE.npz with an array for each input, or a folder of such files"},
-      {"to", "KIND", "int8 (default): inputs and weights of convolutions and products"},
+      {"to", "KIND", "int8 (default): inputs and weights; weights of products alone: int8w, int4b32, int8b64 and so on (a "
+       "scale for each block of 32 or 64)"},
       {"calib-method", "NAME", "how ranges are chosen: minmax, percentile, mse, entropy; auto: the best of them here"},
       {"percentile", "P", "of numbers within the range, for percentile (default 99.99)"},
       {"samples", "N", "use at most N samples (default 128)"},
@@ -103,20 +120,18 @@ static Error run(ArrayRef<StringRef> words) {
   options.onProgress = [&](int step, StringRef name, std::string detail, bool isDone) {
     line.show(step, kQuantizeSteps, name, detail, isDone);
   };
-  Expected<json::Object> report = quantize(options);
+  Expected<json::Object> report = options.isWeightOnly ? quantizeWeights(options) : quantize(options);
   line.clear();
   if (!report)
     return report.takeError();
   if (Error error = writeReport(options, *report))
     return error;
   const json::Object &distance = *report->getObject("error");
-  size_t layers = 0, quantized = 0;
-  for (const json::Value &node : *report->getArray("nodes")) {
-    layers += node.getAsObject()->get("error_alone") != nullptr;
-    quantized += node.getAsObject()->getString("decision").value_or("") == "int8";
-  }
-  outs() << formatv("{0}: {1} of {2} layers in 8 bits, ranges by {3} over {4} samples\n", options.output, quantized,
-                    layers, report->getString("method").value_or(""), report->getInteger("samples").value_or(0))
+  size_t quantized = 0;
+  for (const json::Value &node : *report->getArray("nodes"))
+    quantized += node.getAsObject()->getString("decision").value_or("") == options.kind;
+  outs() << formatv("{0}: {1} layers in {2}, {3} samples\n", options.output, quantized, options.kind,
+                    report->getInteger("samples").value_or(0))
          << formatv("error of the outputs: {0:f2} % of their deviation (rms), cosine {1:f6}, same largest {2:f2} %\n",
                     100 * distance.getNumber("rms").value_or(0), distance.getNumber("cosine").value_or(0),
                     100 * distance.getNumber("top1").value_or(0));

@@ -22,10 +22,85 @@ using namespace llvm;
 using namespace tegula;
 
 /// Samples that plans are compared on, and those that each tensor alone is.
-static constexpr size_t kComparedSamples = 16, kSingleSamples = 4;
+static constexpr size_t kComparedSamples = 16, kSingleSamples = 4, kRefinedSamples = 8;
+
+/// The tensors whose rounding costs most have their range chosen each by itself, where that takes more than a little.
+static constexpr size_t kRefinedSites = 16;
+static constexpr double kLeastRefinement = 0.002;
 
 /// By other orders of sums and scaled channels.
 static constexpr double kMaxTrialError = 1e-2;
+
+Expected<std::unique_ptr<ModelGraph>> tegula::readForQuantization(const QuantizeOptions &options, int opset) {
+  Expected<onnx::ModelProto> proto = ModelGraph::read(options.model);
+  if (!proto)
+    return proto.takeError();
+  std::string why;
+  if (opsetOf(*proto) < opset && !convertVersion(*proto, opset, why))
+    return fail(Exit::Model, options.model + ": opset " + Twine(opsetOf(*proto)) +
+                                 " cannot say what is needed, and ONNX's converter cannot bring the model to " +
+                                 Twine(opset) + ": " + why);
+  return std::make_unique<ModelGraph>(std::move(*proto));
+}
+
+Error tegula::refuse(const ModelGraph &model, const LayerList &list, const QuantizeOptions &options) {
+  std::string text = options.model + ": nothing can be quantized";
+  for (const Refusal &refusal : list.refusals)
+    text += "\nnote: node '" + model.nameOf(refusal.node) + "': " + refusal.reason;
+  return fail(Exit::Model, text);
+}
+
+Expected<Samples> tegula::openSamples(const QuantizeOptions &options, const ModelGraph &model,
+                                      const Artifact &artifact) {
+  std::vector<Port> ports;
+  for (const tegula_tensor_info &info : artifact.inputs()) {
+    Port port{info.name, info.dtype, SmallVector<int64_t>(shapeOf(info)), false};
+    for (const onnx::ValueInfoProto &input : model.proto.graph().input())
+      if (input.name() == port.name && !port.shape.empty() && port.shape.front() < 0) {
+        StringRef first = input.type().tensor_type().shape().dim(0).dim_param();
+        port.isBatch = first.contains_insensitive("batch") || first.equals_insensitive("n") ||
+                       (first.empty() && port.shape.size() == 4);
+      }
+    ports.push_back(std::move(port));
+  }
+  return Samples::open(options.calibration, std::move(ports), options.sampleLimit);
+}
+
+static json::Value decibels(double part, double whole) {
+  return part > 0 && whole > 0 ? json::Value(std::round(1000 * std::log10(whole / part)) / 100) : json::Value(nullptr);
+}
+
+json::Value tegula::weightDecibels(const Layer &layer, const IntegerWeights &weights) {
+  double off = 0, square = 0;
+  for (auto [a, b] : zip(layer.weights, weights.dequantized(layer))) {
+    off += static_cast<double>(a - b) * (a - b);
+    square += static_cast<double>(a) * a;
+  }
+  return decibels(off, square);
+}
+
+json::Object tegula::reportOf(const ModelGraph &model, const LayerList &list, const QuantizeOptions &options,
+                              std::map<int, json::Object> byNode, const Distance &distance, int64_t sampleCount) {
+  for (const Refusal &refusal : list.refusals)
+    byNode[refusal.node] = json::Object{{"decision", "float"}, {"reason", refusal.reason}};
+  json::Array nodes;
+  for (int index = 0; index < model.nodeCount(); ++index) {
+    auto it = byNode.find(index);
+    json::Object object =
+        it != byNode.end()
+            ? std::move(it->second)
+            : json::Object{{"decision", "float"}, {"reason", "no sum of products with constant weights"}};
+    object["node"] = model.nameOf(index);
+    object["op"] = model.node(index).op_type();
+    nodes.push_back(std::move(object));
+  }
+  json::Object error{{"rms", distance.rms}, {"cosine", distance.cosine}, {"top1", distance.top1}};
+  return json::Object{{"model", options.model},
+                      {"kind", options.kind},
+                      {"samples", sampleCount},
+                      {"error", std::move(error)},
+                      {"nodes", std::move(nodes)}};
+}
 
 namespace {
 class Quantizer {
@@ -41,9 +116,13 @@ public:
       return error;
     if (Error error = choose())
       return error;
+    if (Error error = measureAlone())
+      return error;
+    if (Error error = refine())
+      return error;
     if (Error error = correct())
       return error;
-    if (Error error = decide())
+    if (Error error = keepBudget())
       return error;
     onnx::ModelProto proto = makeQuantized(*model, list, plans, numbers);
     if (Error error = ModelGraph::write(proto, options.output))
@@ -59,39 +138,15 @@ private:
   }
 
   Error read() {
-    Expected<onnx::ModelProto> proto = ModelGraph::read(options.model);
-    if (!proto)
-      return proto.takeError();
-    std::string why;
-    if (opsetOf(*proto) < 13 && !convertVersion(*proto, 13, why))
-      return fail(Exit::Model, options.model + ": opset " + Twine(opsetOf(*proto)) +
-                                   " has no scales by channel, and ONNX's converter cannot bring the model to 13: " + why);
-    model = std::make_unique<ModelGraph>(std::move(*proto));
+    Expected<std::unique_ptr<ModelGraph>> opened = readForQuantization(options, 13);
+    if (!opened)
+      return opened.takeError();
+    model = std::move(*opened);
     list = findLayers(*model, options.kept);
-    if (list.layers.empty()) {
-      std::string text = options.model + ": nothing can be quantized";
-      for (const Refusal &refusal : list.refusals)
-        text += "\nnote: node '" + model->nameOf(refusal.node) + "': " + refusal.reason;
-      return fail(Exit::Model, text);
-    }
+    if (list.layers.empty())
+      return refuse(*model, list, options);
     tell(1, "read", formatv("{0} layers, {1} tensors", list.layers.size(), list.sites.size()), true);
     return Error::success();
-  }
-
-  /// The inputs as they were compiled, with the names of the model's free extents.
-  std::vector<Port> ports(ArrayRef<tegula_tensor_info> infos) const {
-    std::vector<Port> result;
-    for (const tegula_tensor_info &info : infos) {
-      Port port{info.name, info.dtype, SmallVector<int64_t>(shapeOf(info)), false};
-      for (const onnx::ValueInfoProto &input : model->proto.graph().input())
-        if (input.name() == port.name && !port.shape.empty() && port.shape.front() < 0) {
-          std::string first = input.type().tensor_type().shape().dim(0).dim_param();
-          port.isBatch = StringRef(first).contains_insensitive("batch") || StringRef(first).equals_insensitive("n") ||
-                         (first.empty() && port.shape.size() == 4);
-        }
-      result.push_back(std::move(port));
-    }
-    return result;
   }
 
   /// Runs the observing model on all samples; `take` gets each sample with all outputs, those of the sites last.
@@ -118,15 +173,13 @@ private:
 
   Error observe() {
     tell(2, "observe", "compiling", false);
-    std::vector<std::string> names;
-    onnx::ModelProto proto = makeObserved(*model, list, names);
+    onnx::ModelProto proto = makeObserved(*model, list);
     Expected<std::unique_ptr<CompiledModel>> compiled =
         CompiledModel::compile(proto, "observed", options.compilerWords, options.threads);
     if (!compiled)
       return compiled.takeError();
     observed = std::move(*compiled);
-    Expected<Samples> opened =
-        Samples::open(options.calibration, ports(observed->getArtifact().inputs()), options.sampleLimit);
+    Expected<Samples> opened = openSamples(options, *model, observed->getArtifact());
     if (!opened)
       return opened.takeError();
     samples = std::make_unique<Samples>(std::move(*opened));
@@ -226,10 +279,10 @@ private:
       Expected<Distance> found = trial->measure(kComparedSamples);
       if (!found)
         return found.takeError();
-      tried[nameOf(candidate)] = found->rms;
-      tell(5, "choose", formatv("{0}: {1:f4}", nameOf(candidate), found->rms), false);
-      if (found->rms < least || plans.empty()) {
-        least = found->rms;
+      tried[nameOf(candidate)] = found->smooth;
+      tell(5, "choose", formatv("{0}: {1:f4}", nameOf(candidate), found->smooth), false);
+      if (found->smooth < least || plans.empty()) {
+        least = found->smooth;
         plans = attempt;
         method = candidate;
         distance = *found;
@@ -237,7 +290,7 @@ private:
     }
     for (size_t site = 0; site < plans.size(); ++site)
       trial->setPlan(site, plans[site]);
-    tell(5, "choose", formatv("{0}, error {1:f4}", nameOf(method), distance.rms), true);
+    tell(5, "choose", formatv("{0}, error {1:f4}", nameOf(method), distance.smooth), true);
     return Error::success();
   }
 
@@ -246,7 +299,7 @@ private:
   Error correct() {
     if (!options.isCorrected)
       return Error::success();
-    Error error = forEach(5, "correct", [&](std::vector<HostTensor> &, std::vector<HostTensor> &outputs) -> Error {
+    Error error = forEach(6, "correct", [&](std::vector<HostTensor> &, std::vector<HostTensor> &outputs) -> Error {
       for (auto [index, site] : enumerate(list.sites))
         (void)addRounded(statistics[index], site, tensorOf(outputs, index), divisors[index], plans[index].grid);
       return Error::success();
@@ -273,7 +326,7 @@ private:
     Expected<Distance> found = trial->measure(kComparedSamples);
     if (!found)
       return found.takeError();
-    isCorrected = found->rms < distance.rms;
+    isCorrected = found->smooth < distance.smooth;
     if (isCorrected) {
       distance = *found;
       return Error::success();
@@ -292,30 +345,70 @@ private:
     return found.rms <= options.budget;
   }
 
-  /// What each tensor alone costs; then the worst stay real until the budget holds.
-  Error decide() {
-    std::vector<SitePlan> all = plans;
+  /// What each tensor alone costs.
+  Error measureAlone() {
     for (size_t site = 0; site < plans.size(); ++site)
       trial->setPlan(site, SitePlan());
     for (size_t site = 0; site < plans.size(); ++site) {
-      trial->setPlan(site, all[site]);
+      trial->setPlan(site, plans[site]);
       Expected<Distance> found = trial->measure(kSingleSamples);
       if (!found)
         return found.takeError();
-      alone.push_back(found->rms);
+      alone.push_back(found->smooth);
+      order.push_back(site);
       trial->setPlan(site, SitePlan());
       tell(6, "decide", formatv("tensor {0} of {1}", site + 1, plans.size()), false);
     }
     for (size_t site = 0; site < plans.size(); ++site)
-      trial->setPlan(site, all[site]);
+      trial->setPlan(site, plans[site]);
+    sort(order, [&](size_t a, size_t b) { return std::pair(-alone[a], a) < std::pair(-alone[b], b); });
+    return Error::success();
+  }
+
+  /// Tries the ranges of all methods on one tensor after the other, all else as it is by then.
+  Error refine() {
+    if (options.method != "auto")
+      return Error::success();
+    Expected<Distance> start = trial->measure(kRefinedSamples);
+    if (!start)
+      return start.takeError();
+    double least = start->smooth;
+    for (size_t rank = 0; rank < std::min(order.size(), kRefinedSites); ++rank) {
+      size_t site = order[rank];
+      const Histogram &histogram = statistics[site].histogram;
+      for (Grid grid : {chooseGrid(histogram, RangeMethod::MinMax, 0), chooseGrid(histogram, RangeMethod::Mse, 0),
+                        chooseGrid(histogram, RangeMethod::Percentile, 99.999),
+                        chooseGrid(histogram, RangeMethod::Percentile, 99.99),
+                        chooseGrid(histogram, RangeMethod::Percentile, 99.9)}) {
+        SitePlan attempt{true, grid};
+        if (grid.scale == plans[site].grid.scale && grid.zero == plans[site].grid.zero)
+          continue;
+        trial->setPlan(site, attempt);
+        Expected<Distance> found = trial->measure(kRefinedSamples);
+        if (!found)
+          return found.takeError();
+        if (found->smooth < least * (1 - kLeastRefinement)) {
+          least = found->smooth;
+          plans[site] = attempt;
+        }
+      }
+      trial->setPlan(site, plans[site]);
+      tell(6, "decide", formatv("ranges: error {0:f4}", least), false);
+    }
+    Expected<Distance> end = trial->measure(kComparedSamples);
+    if (!end)
+      return end.takeError();
+    distance = *end;
+    return Error::success();
+  }
+
+  /// With a budget, the tensors that cost most stay real until it holds.
+  Error keepBudget() {
+    std::vector<SitePlan> all = plans;
     if (options.budgetMetric.empty() || isWithin(distance)) {
       tell(6, "decide", "all quantized", true);
       return Error::success();
     }
-    std::vector<size_t> order;
-    for (size_t site = 0; site < plans.size(); ++site)
-      order.push_back(site);
-    sort(order, [&](size_t a, size_t b) { return std::pair(-alone[a], a) < std::pair(-alone[b], b); });
     // The fewest of the worst; errors fall as more stay real.
     size_t low = 0, high = order.size();
     Distance atHigh;
@@ -326,7 +419,7 @@ private:
       Expected<Distance> found = trial->measure(kComparedSamples);
       if (!found)
         return found.takeError();
-      tell(6, "decide", formatv("{0} tensors real: error {1:f4}", middle, found->rms), false);
+      tell(6, "decide", formatv("{0} tensors real: error {1:f4}", middle, found->smooth), false);
       if (isWithin(*found)) {
         high = middle;
         atHigh = *found;
@@ -342,70 +435,46 @@ private:
 
   json::Object layerReport(const Layer &layer, const LayerNumbers &of) const {
     const SitePlan &plan = plans[layer.site];
-    std::vector<float> rounded = of.weights.dequantized(layer);
-    double off = 0, square = 0;
-    for (auto [a, b] : zip(layer.weights, rounded)) {
-      off += (a - b) * (a - b);
-      square += a * a;
-    }
-    GridError error = errorOf(statistics[layer.site].histogram, plan.grid);
-    auto decibels = [](double part, double whole) {
-      return part > 0 && whole > 0 ? json::Value(std::round(100 * 10 * std::log10(whole / part)) / 100) : json::Value(nullptr);
-    };
-    std::string reason = plan.isQuantized ? "the samples' error allows it"
-                                          : formatv("alone it costs an error of {0:f4}, the budget is {1} {2}",
-                                                    alone[layer.site], options.budgetMetric, options.budget)
-                                                .str();
-    json::Object object{{"node", layer.name},
-                        {"op", model->node(layer.node).op_type()},
-                        {"decision", plan.isQuantized ? "int8" : "float"},
-                        {"reason", reason},
+    const Histogram &histogram = statistics[layer.site].histogram;
+    json::Object object{{"decision", plan.isQuantized ? "int8" : "float"},
                         {"tensor", list.sites[layer.site].value},
                         {"error_alone", alone[layer.site]},
-                        {"weight_snr_db", decibels(off, square)},
+                        {"seen", json::Array{histogram.low, histogram.high}},
+                        {"weight_snr_db", weightDecibels(layer, of.weights)},
                         {"channels_scaled", isScaled(divisors[layer.site])}};
-    if (plan.isQuantized) {
-      object["input_snr_db"] = decibels(error.error, error.square);
-      object["range"] = json::Array{plan.grid.low(), plan.grid.high()};
-      object["seen"] = json::Array{statistics[layer.site].histogram.low, statistics[layer.site].histogram.high};
-      object["scale"] = plan.grid.scale;
-      object["zero_point"] = plan.grid.zero;
+    if (!plan.isQuantized) {
+      object["reason"] = formatv("rounding it alone costs an error of {0:f4} at the outputs, more than {1} {2} allows",
+                                 alone[layer.site], options.budgetMetric, options.budget)
+                             .str();
+      return object;
     }
+    object["reason"] = "a sum of products with constant weights; the error is within what was asked for";
+    GridError error = errorOf(histogram, plan.grid);
+    object["input_snr_db"] = decibels(error.error, error.square);
+    object["range"] = json::Array{plan.grid.low(), plan.grid.high()};
+    object["scale"] = plan.grid.scale;
+    object["zero_point"] = plan.grid.zero;
     return object;
   }
 
   json::Object report() const {
-    json::Array nodes;
     std::map<int, json::Object> byNode;
     for (auto [layer, of] : zip(list.layers, numbers))
       byNode[layer.node] = layerReport(layer, of);
-    for (const Refusal &refusal : list.refusals)
-      byNode[refusal.node] = json::Object{{"decision", "float"}, {"reason", refusal.reason}};
-    for (const Site &site : list.sites)
+    for (auto [site, plan] : zip(list.sites, plans))
       for (Use use : site.others)
-        byNode.insert({use.node, json::Object{{"decision", "follows"},
-                                              {"reason", "reads the integers that '" +
-                                                             list.layers[site.layers.front()].name + "' reads"}}});
-    for (int index = 0; index < model->nodeCount(); ++index) {
-      auto it = byNode.find(index);
-      json::Object object = it != byNode.end() ? std::move(it->second)
-                                               : json::Object{{"decision", "float"},
-                                                              {"reason", "no sum of products with constant weights"}};
-      object["node"] = model->nameOf(index);
-      object["op"] = model->node(index).op_type();
-      nodes.push_back(std::move(object));
-    }
+        if (plan.isQuantized)
+          byNode.insert({use.node, json::Object{{"decision", "follows"},
+                                                {"reason", "reads the integers that '" +
+                                                               list.layers[site.layers.front()].name + "' reads"}}});
+    json::Object result = reportOf(*model, list, options, std::move(byNode), distance, sampleCount);
     json::Object methods;
     for (const auto &[name, error] : tried)
       methods[name] = error;
-    return json::Object{{"model", options.model},
-                        {"kind", options.kind},
-                        {"samples", sampleCount},
-                        {"method", nameOf(method)},
-                        {"errors_of_methods", std::move(methods)},
-                        {"bias_corrected", isCorrected},
-                        {"error", json::Object{{"rms", distance.rms}, {"cosine", distance.cosine}, {"top1", distance.top1}}},
-                        {"nodes", std::move(nodes)}};
+    result["method"] = nameOf(method);
+    result["errors_of_methods"] = std::move(methods);
+    result["bias_corrected"] = isCorrected;
+    return result;
   }
 
   const QuantizeOptions &options;
@@ -425,6 +494,7 @@ private:
   bool isCorrected = false;
   Distance distance;
   std::vector<double> alone; ///< of each site: the error when only it is quantized
+  std::vector<size_t> order; ///< of the sites, the most costly first
 };
 } // namespace
 

@@ -1,6 +1,6 @@
 //===- Rewrite.cpp - the models that are made of the given one --------------===//
 #include "Rewrite.h"
-#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/StringSwitch.h"
 #include <cmath>
 
 using namespace llvm;
@@ -119,19 +119,97 @@ private:
 };
 } // namespace
 
-onnx::ModelProto tegula::makeObserved(ModelGraph &model, const LayerList &list, std::vector<std::string> &names) {
+/// The value before the last function of an output; empty if that is none that saturates. Shapes may change after it.
+static std::string beforeSaturation(const ModelGraph &model, StringRef value) {
+  while (true) {
+    int producer = model.producerOf(value);
+    if (producer < 0 || !isStandard(model.node(producer)) || model.node(producer).input_size() == 0)
+      return "";
+    const onnx::NodeProto &node = model.node(producer);
+    bool isSaturating = StringSwitch<bool>(node.op_type())
+                            .Cases({"Softmax", "Sigmoid", "HardSigmoid", "Tanh"}, true)
+                            .Default(false);
+    if (isSaturating)
+      return node.input(0);
+    const onnx::TensorProto *constant = node.input_size() > 1 ? model.constantOf(node.input(1)) : nullptr;
+    bool isLinear = (node.op_type() == "Mul" || node.op_type() == "Add") && constant && elementCount(*constant) == 1;
+    bool isMove = StringSwitch<bool>(node.op_type())
+                      .Cases({"Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose"}, true)
+                      .Default(false);
+    if (!isLinear && !isMove)
+      return "";
+    value = node.input(0);
+  }
+}
+
+std::vector<int> tegula::comparedOutputs(const ModelGraph &model) {
+  std::vector<int> result;
+  int further = 0;
+  for (const onnx::ValueInfoProto &output : model.proto.graph().output())
+    result.push_back(beforeSaturation(model, output.name()).empty() ? -1 : further++);
+  return result;
+}
+
+/// Adds the further outputs. A copy: the value may be an output already.
+static void addComparedOutputs(Rewriter &rewriter, const ModelGraph &model) {
+  for (const onnx::ValueInfoProto &output : model.proto.graph().output()) {
+    std::string value = beforeSaturation(model, output.name());
+    if (value.empty())
+      continue;
+    std::string copy = rewriter.fresh("tegula_compared");
+    rewriter.add(model.producerOf(output.name()), "Identity", {value}, copy);
+    rewriter.output(copy, TensorProto::FLOAT);
+  }
+}
+
+onnx::ModelProto tegula::makeObserved(ModelGraph &model, const LayerList &list) {
   Rewriter rewriter(model);
+  addComparedOutputs(rewriter, model);
   for (auto [index, site] : enumerate(list.sites)) {
     // A copy: the tensor may be an input, or an output already.
-    names.push_back(rewriter.fresh("tegula_site_" + Twine(index)));
-    rewriter.add(rewriter.firstUse(list, site), "Identity", {site.value}, names.back());
-    rewriter.output(names.back(), TensorProto::FLOAT);
+    std::string copy = rewriter.fresh("tegula_site_" + Twine(index));
+    rewriter.add(rewriter.firstUse(list, site), "Identity", {site.value}, copy);
+    rewriter.output(copy, TensorProto::FLOAT);
+  }
+  return rewriter.take();
+}
+
+/// The tensor of a site with its channels divided, where they are.
+static std::string addDivision(Rewriter &rewriter, int place, const LayerList &list, const Site &site) {
+  if (site.divisor.empty())
+    return site.value;
+  std::vector<float> factors;
+  for (float divisor : site.divisor)
+    factors.push_back(1 / divisor);
+  SmallVector<int64_t> shape{site.channels};
+  for (size_t i = 2; site.isImage && i < list.layers[site.layers.front()].shape.size(); ++i)
+    shape.push_back(1);
+  std::string result = rewriter.fresh(site.value + "_divided");
+  rewriter.add(place, "Mul",
+               {site.value, rewriter.constant<float>(site.value + "_factors", TensorProto::FLOAT, shape, factors)}, result);
+  return result;
+}
+
+onnx::ModelProto tegula::makeProducts(ModelGraph &model, const LayerList &list, ArrayRef<size_t> sites) {
+  Rewriter rewriter(model);
+  for (size_t index : sites) {
+    const Site &site = list.sites[index];
+    int place = rewriter.firstUse(list, site);
+    std::string prefix = "tegula_products_" + std::to_string(index);
+    std::string rows = rewriter.fresh(prefix + "_rows"), columns = rewriter.fresh(prefix + "_columns"),
+                products = rewriter.fresh(prefix);
+    std::string shape = rewriter.constant<int64_t>(prefix + "_shape", TensorProto::INT64, {2}, {-1, site.channels});
+    rewriter.add(place, "Reshape", {site.value, shape}, rows);
+    rewriter.add(place, "Transpose", {rows}, columns);
+    rewriter.add(place, "MatMul", {columns, rows}, products);
+    rewriter.output(products, TensorProto::FLOAT);
   }
   return rewriter.take();
 }
 
 onnx::ModelProto tegula::makeTrial(ModelGraph &model, const LayerList &list, TrialNames &names) {
   Rewriter rewriter(model);
+  addComparedOutputs(rewriter, model);
   for (auto [index, site] : enumerate(list.sites)) {
     TrialNames::OfSite &of = names.sites.emplace_back();
     of.gate = rewriter.input("tegula_gate_" + Twine(index), TensorProto::BOOL, {});
@@ -141,9 +219,10 @@ onnx::ModelProto tegula::makeTrial(ModelGraph &model, const LayerList &list, Tri
     std::string prefix = "tegula_trial_" + std::to_string(index);
     std::string integers = rewriter.fresh(prefix + "_q"), rounded = rewriter.fresh(prefix + "_r"),
                 chosen = rewriter.fresh(prefix);
-    rewriter.add(place, "QuantizeLinear", {site.value, of.scale, of.zero}, integers);
+    std::string divided = addDivision(rewriter, place, list, site);
+    rewriter.add(place, "QuantizeLinear", {divided, of.scale, of.zero}, integers);
     rewriter.add(place, "DequantizeLinear", {integers, of.scale, of.zero}, rounded);
-    rewriter.add(place, "Where", {of.gate, rounded, site.value}, chosen);
+    rewriter.add(place, "Where", {of.gate, rounded, divided}, chosen);
     rewriter.setSite(list, site, chosen);
   }
   for (auto [index, layer] : enumerate(list.layers)) {
@@ -202,7 +281,8 @@ onnx::ModelProto tegula::makeQuantized(ModelGraph &model, const LayerList &list,
     std::string zero = rewriter.constant<uint8_t>(site.value + "_zero_point", TensorProto::UINT8, {}, plan.grid.zero);
     std::string integers = rewriter.fresh(site.value + "_quantized");
     std::string rounded = rewriter.fresh(site.value + "_dequantized");
-    rewriter.add(place, "QuantizeLinear", {site.value, scale, zero}, integers);
+    std::string divided = addDivision(rewriter, place, list, site);
+    rewriter.add(place, "QuantizeLinear", {divided, scale, zero}, integers);
     rewriter.add(place, "DequantizeLinear", {integers, scale, zero}, rounded);
     rewriter.setSite(list, site, rounded);
   }

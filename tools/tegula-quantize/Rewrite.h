@@ -18,8 +18,15 @@ struct LayerNumbers {
   std::vector<float> biases; ///< with what corrects the mean; empty: none
 };
 
-/// The model that also returns the sites' tensors. Their names come in the order of the sites.
-onnx::ModelProto makeObserved(ModelGraph &model, const LayerList &list, std::vector<std::string> &names);
+/// What each output is compared by, -1: itself; else a number of the further outputs of the models below, which are what
+/// a last Softmax or Sigmoid reads: where it saturates, its own numbers say nothing of what rounding does.
+std::vector<int> comparedOutputs(const ModelGraph &model);
+
+/// The model that also returns what outputs are compared by, then the sites' tensors.
+onnx::ModelProto makeObserved(ModelGraph &model, const LayerList &list);
+
+/// The model that also returns, for these sites, the sums of x_i * x_j over all rows x: [channels, channels].
+onnx::ModelProto makeProducts(ModelGraph &model, const LayerList &list, llvm::ArrayRef<size_t> sites);
 
 /// Inputs of the model that tries plans.
 struct TrialNames {
@@ -34,6 +41,7 @@ struct TrialNames {
 };
 
 /// The model whose grids, weights and biases are inputs, and a switch for each site: compiled once, it runs any plan.
+/// It also returns what outputs are compared by.
 onnx::ModelProto makeTrial(ModelGraph &model, const LayerList &list, TrialNames &names);
 
 /// The quantized model: QuantizeLinear and DequantizeLinear at the sites, integers for weights and biases.

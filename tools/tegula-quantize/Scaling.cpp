@@ -9,8 +9,8 @@ using namespace tegula;
 
 /// Divisors beyond it lose more to the range of floats than they gain.
 static constexpr double kMaxDivisor = 1024;
-/// The share of the expected error that has to go.
-static constexpr double kLeastGain = 0.05;
+/// The share of the expected error that has to go, and that for which a multiplication is worth its time.
+static constexpr double kLeastGain = 0.05, kLeastGainOfMul = 0.4;
 
 namespace {
 /// A constant that is divided along an axis when channels are.
@@ -165,10 +165,11 @@ private:
 };
 } // namespace
 
-static std::vector<float> bestDivisors(const LayerList &list, const Site &site, const Statistics &statistics) {
+static std::vector<float> bestDivisors(const LayerList &list, const Site &site, const Statistics &statistics,
+                                       double leastGain) {
   Weighing weighing(list, site, statistics);
   std::vector<float> best(site.channels, 1);
-  double least = weighing.errorWith(best) * (1 - kLeastGain);
+  double least = weighing.errorWith(best) * (1 - leastGain);
   for (int tenths = 0; tenths <= 10; ++tenths) {
     std::vector<float> divisor = weighing.divisorsOf(tenths / 10.0);
     double error = weighing.errorWith(divisor);
@@ -203,6 +204,12 @@ static void readAgain(const ModelGraph &model, Layer &layer) {
     layer.biases = values;
 }
 
+static void multiplyWeights(Layer &layer, ArrayRef<float> divisor) {
+  for (int64_t o = 0; o < layer.outputs; ++o)
+    for (int64_t k = 0; k < layer.depth; ++k)
+      layer.weights[o * layer.depth + k] *= divisor[layer.channelOf(o, k)];
+}
+
 std::vector<std::vector<float>> tegula::scaleChannels(ModelGraph &model, LayerList &list,
                                                       ArrayRef<Statistics> statistics) {
   std::vector<std::vector<float>> divisors;
@@ -211,25 +218,31 @@ std::vector<std::vector<float>> tegula::scaleChannels(ModelGraph &model, LayerLi
   // error weighs as much as before.
   for (auto [index, site] : enumerate(list.sites)) {
     bool isOnce = all_of(site.layers, [&](int layer) { return model.usesOf(list.layers[layer].weight).size() == 1; });
-    if (!isOnce || !findFactors(model, list, site, factors[index])) {
+    bool isTaken = isOnce && findFactors(model, list, site, factors[index]);
+    if (!isTaken)
       factors[index].clear();
+    if (isTaken || site.others.empty())
+      divisors.push_back(bestDivisors(list, site, statistics[index], isTaken ? kLeastGain : kLeastGainOfMul));
+    else
       divisors.emplace_back(site.channels, 1.0f);
-      continue;
-    }
-    divisors.push_back(bestDivisors(list, site, statistics[index]));
+    if (!isTaken && any_of(divisors.back(), [](float value) { return value != 1; }))
+      site.divisor = divisors.back();
   }
   for (auto [site, divisor] : zip(list.sites, divisors))
     for (int index : site.layers) {
       Layer &layer = list.layers[index];
-      for (int64_t o = 0; o < layer.outputs; ++o)
-        for (int64_t k = 0; k < layer.depth; ++k)
-          layer.weights[o * layer.depth + k] *= divisor[layer.channelOf(o, k)];
+      if (!site.divisor.empty())
+        continue;
+      multiplyWeights(layer, divisor);
       writeFloats(*model.constantOf(layer.weight), layer.toModel<float>(layer.weights));
     }
   for (auto [list, divisor] : zip(factors, divisors))
     for (const Factor &factor : list)
       divide(model, factor, divisor);
-  for (Layer &layer : list.layers)
+  for (Layer &layer : list.layers) {
     readAgain(model, layer);
+    if (!list.sites[layer.site].divisor.empty())
+      multiplyWeights(layer, list.sites[layer.site].divisor);
+  }
   return divisors;
 }

@@ -86,6 +86,7 @@ Expected<std::unique_ptr<Trial>> Trial::create(ModelGraph &model, const LayerLis
     tensor.dtype = info.dtype;
     tensor.shape.assign(shapeOf(info).begin(), shapeOf(info).end());
   }
+  trial->compared = comparedOutputs(model);
   trial->plans.resize(list.sites.size());
   trial->numbers.resize(list.layers.size());
   for (size_t site = 0; site < list.sites.size(); ++site)
@@ -177,29 +178,48 @@ static void compare(const HostTensor &x, const HostTensor &y, Comparison &compar
   }
 }
 
-Expected<Distance> Trial::measure(size_t count) {
+Distance tegula::distanceOf(ArrayRef<std::vector<HostTensor>> references, ArrayRef<std::vector<HostTensor>> found,
+                            ArrayRef<int> compared) {
   std::vector<Comparison> comparisons;
-  for (size_t i = 0; i < std::min(count, samples.size()); ++i) {
-    for (auto [index, tensor] : zip(sampleIndex, samples[i]))
-      inputs[index] = tensor;
-    Expected<std::vector<HostTensor>> outputs = compiled->run(inputs);
-    if (!outputs)
-      return outputs.takeError();
-    comparisons.resize(references[i].size());
-    for (auto [reference, output, comparison] : zip(references[i], *outputs, comparisons))
+  for (auto [expected, got] : zip(references, found)) {
+    comparisons.resize(expected.size());
+    for (auto [reference, output, comparison] : zip(expected, got, comparisons))
       compare(reference, output, comparison);
   }
+  std::vector<int> themselves(comparisons.size(), -1);
+  if (compared.empty())
+    compared = themselves;
+  auto relative = [](const Comparison &c) {
+    double deviation = c.count ? c.squares - c.sum * c.sum / c.count : 0;
+    return deviation > 0 ? c.off / deviation : c.off > 0;
+  };
   Distance distance;
   double rows = 0, same = 0;
-  for (const Comparison &c : comparisons) {
-    double deviation = c.count ? c.squares - c.sum * c.sum / c.count : 0;
-    distance.rms += deviation > 0 ? c.off / deviation : c.off > 0;
+  for (size_t i = 0; i < compared.size() && i < comparisons.size(); ++i) {
+    const Comparison &c = comparisons[i];
+    distance.rms += relative(c);
+    distance.smooth += relative(compared[i] < 0 ? c : comparisons[compared.size() + compared[i]]);
     if (c.squares > 0 && c.otherSquares > 0)
       distance.cosine = std::min(distance.cosine, c.product / std::sqrt(c.squares * c.otherSquares));
     rows += c.rows;
     same += c.same;
   }
-  distance.rms = comparisons.empty() ? 0 : std::sqrt(distance.rms / comparisons.size());
+  distance.rms = std::sqrt(distance.rms / std::max<size_t>(compared.size(), 1));
+  distance.smooth = std::sqrt(distance.smooth / std::max<size_t>(compared.size(), 1));
   distance.top1 = rows ? same / rows : 1;
   return distance;
+}
+
+Expected<Distance> Trial::measure(size_t count) {
+  std::vector<std::vector<HostTensor>> found;
+  count = std::min(count, samples.size());
+  for (size_t i = 0; i < count; ++i) {
+    for (auto [index, tensor] : zip(sampleIndex, samples[i]))
+      inputs[index] = tensor;
+    Expected<std::vector<HostTensor>> outputs = compiled->run(inputs);
+    if (!outputs)
+      return outputs.takeError();
+    found.push_back(std::move(*outputs));
+  }
+  return distanceOf(ArrayRef(references).take_front(count), found, compared);
 }

@@ -29,9 +29,14 @@ private:
 /// How far a plan's outputs are from those of the model.
 struct Distance {
   double rms = 0;    ///< relative: the error's root mean square over the deviation of the output, over all outputs
+  double smooth = 0; ///< the same before a last Softmax or Sigmoid: what plans are compared by
   double cosine = 1; ///< the least of all outputs
   double top1 = 1;   ///< the share of rows whose largest number is where it was
 };
+
+/// The distance of outputs [sample][output]; `compared`: see comparedOutputs, none: each by itself.
+Distance distanceOf(llvm::ArrayRef<std::vector<HostTensor>> references, llvm::ArrayRef<std::vector<HostTensor>> found,
+                    llvm::ArrayRef<int> compared);
 
 /// Runs plans on samples, without compiling again.
 class Trial {
@@ -39,7 +44,7 @@ public:
   static llvm::Expected<std::unique_ptr<Trial>> create(ModelGraph &model, const LayerList &list,
                                                        llvm::ArrayRef<std::string> words, int64_t threads);
 
-  /// The outputs that the model itself gives for a sample.
+  /// The outputs that the observed model gives for a sample, without the sites.
   void addReference(std::vector<HostTensor> sample, std::vector<HostTensor> outputs);
 
   /// What layer `index` computes with where its site is quantized; the plan's own is `setPlan`.
@@ -61,6 +66,7 @@ private:
   std::vector<size_t> sampleIndex;
   std::vector<LayerNumbers> numbers;
   std::vector<SitePlan> plans;
+  std::vector<int> compared; ///< see comparedOutputs
   std::vector<std::vector<HostTensor>> samples, references;
 };
 

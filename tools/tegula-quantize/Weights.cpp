@@ -1,9 +1,13 @@
 //===- Weights.cpp - integers for weights ------------------------------------===//
 #include "Weights.h"
+#include "llvm/Support/Parallel.h"
 #include <cmath>
 
 using namespace llvm;
 using namespace tegula;
+
+/// Of the mean diagonal, added to it: keeps the products invertible where inputs go together.
+static constexpr double kDamping = 0.01;
 
 /// Rounds half to even; |x| is below 2^22.
 static float roundEven(float x) {
@@ -21,10 +25,10 @@ std::vector<float> IntegerWeights::dequantized(const Layer &layer) const {
 }
 
 /// The weighted squared error of rounding `weights` with `scale`.
-static float errorWith(ArrayRef<float> weights, ArrayRef<float> importance, float scale, float limit) {
+static float errorWith(ArrayRef<float> weights, ArrayRef<float> importance, float scale, float lowest, float limit) {
   float inverse = 1 / scale, sum = 0;
   for (size_t k = 0; k < weights.size(); ++k) {
-    float q = std::min(std::max(roundEven(weights[k] * inverse), -limit), limit);
+    float q = std::min(std::max(roundEven(weights[k] * inverse), lowest), limit);
     float off = weights[k] - q * scale;
     sum += off * off * importance[k];
   }
@@ -32,7 +36,7 @@ static float errorWith(ArrayRef<float> weights, ArrayRef<float> importance, floa
 }
 
 /// The scale, of those that keep the largest weight or cut up to `steps` percent of it, with the least error.
-static float bestScale(ArrayRef<float> weights, ArrayRef<float> importance, float limit, int steps) {
+static float bestScale(ArrayRef<float> weights, ArrayRef<float> importance, float lowest, float limit, int steps) {
   float bound = 0;
   for (float w : weights)
     bound = std::max(bound, std::fabs(w));
@@ -41,7 +45,7 @@ static float bestScale(ArrayRef<float> weights, ArrayRef<float> importance, floa
   float best = bound / limit, least = HUGE_VALF;
   for (int percent = 0; percent <= steps; percent += 2) {
     float scale = bound * (100 - percent) / 100 / limit;
-    float error = errorWith(weights, importance, scale, limit);
+    float error = errorWith(weights, importance, scale, lowest, limit);
     if (error < least) {
       least = error;
       best = scale;
@@ -61,7 +65,7 @@ IntegerWeights tegula::roundWeights(const Layer &layer, ArrayRef<double> meanSqu
       total += meanSquares[layer.channelOf(o, k)];
     for (int64_t k = 0; k < layer.depth; ++k)
       importance[k] = total > 0 ? static_cast<float>(meanSquares[layer.channelOf(o, k)] * layer.depth / total) : 1;
-    float scale = bestScale(weights, importance, 127, 20);
+    float scale = bestScale(weights, importance, -127, 127, 20);
     result.scales.push_back(scale);
     for (int64_t k = 0; k < layer.depth; ++k)
       result.values[o * layer.depth + k] =
@@ -70,47 +74,93 @@ IntegerWeights tegula::roundWeights(const Layer &layer, ArrayRef<double> meanSqu
   return result;
 }
 
-/// The upper triangle U of the inverse of a positive definite matrix with inverse = U' U; false if it is not definite.
-static bool invertRoot(std::vector<double> &matrix, int64_t n) {
-  // Lower Cholesky factor of the matrix, in place.
-  for (int64_t j = 0; j < n; ++j) {
-    double diagonal = matrix[j * n + j];
-    for (int64_t k = 0; k < j; ++k)
-      diagonal -= matrix[j * n + k] * matrix[j * n + k];
+Compensation tegula::compensationOf(std::vector<float> products, int64_t depth) {
+  double mean = 0;
+  for (int64_t i = 0; i < depth; ++i)
+    mean += products[i * depth + i] / depth;
+  if (!std::isfinite(mean) || !(mean > 0))
+    return {};
+  for (int64_t i = 0; i < depth; ++i)
+    products[i * depth + i] += static_cast<float>(kDamping * mean);
+  // Products = R R' with R upper triangular, from the last row to the first; then U = inverse of R.
+  std::vector<float> &r = products;
+  for (int64_t j = depth - 1; j >= 0; --j) {
+    float *row = &r[j * depth];
+    double diagonal = row[j];
+    for (int64_t k = j + 1; k < depth; ++k)
+      diagonal -= static_cast<double>(row[k]) * row[k];
     if (!(diagonal > 0))
-      return false;
-    diagonal = std::sqrt(diagonal);
-    matrix[j * n + j] = diagonal;
-    for (int64_t i = j + 1; i < n; ++i) {
-      double sum = matrix[i * n + j];
-      for (int64_t k = 0; k < j; ++k)
-        sum -= matrix[i * n + k] * matrix[j * n + k];
-      matrix[i * n + j] = sum / diagonal;
-    }
+      return {};
+    row[j] = static_cast<float>(std::sqrt(diagonal));
+    parallelFor(0, j, [&](size_t i) {
+      const float *other = &r[i * depth];
+      float sums[8] = {};
+      int64_t k = j + 1;
+      for (; k + 8 <= depth; k += 8)
+        for (int lane = 0; lane < 8; ++lane)
+          sums[lane] += other[k + lane] * row[k + lane];
+      for (; k < depth; ++k)
+        sums[0] += other[k] * row[k];
+      float sum = ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+      r[i * depth + j] = (other[j] - sum) / row[j];
+    });
   }
-  return true;
+  Compensation result;
+  result.rows.assign(depth * depth, 0);
+  // Row i of the inverse, by rows of R: u_i R = e_i.
+  parallelFor(0, depth, [&](size_t i) {
+    float *u = &result.rows[i * depth];
+    u[i] = 1;
+    for (int64_t k = i; k < depth; ++k) {
+      const float *row = &r[k * depth];
+      u[k] /= row[k];
+      float factor = u[k];
+      for (int64_t j = k + 1; j < depth; ++j)
+        u[j] -= factor * row[j];
+    }
+    float diagonal = u[i];
+    for (int64_t j = i; j < depth; ++j)
+      u[j] /= diagonal;
+  });
+  return result;
 }
 
-IntegerWeights tegula::roundBlocks(const Layer &layer, int64_t block, int bits, ArrayRef<float> products) {
-  (void)products;
+/// Rounds the weights of some outputs, which lie one after the other in `weights`.
+static void roundOutputs(MutableArrayRef<float> weights, int64_t first, int64_t depth, int64_t block, int bits,
+                         const Compensation &compensation, IntegerWeights &result) {
+  float limit = static_cast<float>((1 << (bits - 1)) - 1), lowest = bits == 8 ? -limit : -limit - 1;
+  int64_t blocks = (depth + block - 1) / block, count = weights.size() / depth;
+  std::vector<float> importance(block, 1);
+  for (int64_t k = 0; k < depth; ++k)
+    for (int64_t o = 0; o < count; ++o) {
+      float *row = &weights[o * depth];
+      float &scale = result.scales[(first + o) * blocks + k / block];
+      if (k % block == 0)
+        scale = bestScale(ArrayRef<float>(row + k, std::min(block, depth - k)), importance, lowest, limit, 30);
+      float q = std::min(std::max(roundEven(row[k] / scale), lowest), limit), off = row[k] - q * scale;
+      result.values[(first + o) * depth + k] = static_cast<int8_t>(q);
+      if (compensation.rows.empty())
+        continue;
+      const float *u = &compensation.rows[k * depth];
+      for (int64_t j = k + 1; j < depth; ++j)
+        row[j] -= off * u[j];
+    }
+}
+
+IntegerWeights tegula::roundBlocks(const Layer &layer, int64_t block, int bits, const Compensation &compensation) {
   IntegerWeights result;
   result.block = block;
   result.bits = bits;
-  float limit = static_cast<float>((1 << (bits - 1)) - 1);
-  int64_t blocks = (layer.depth + block - 1) / block;
+  int64_t width = block ? block : layer.depth, blocks = (layer.depth + width - 1) / width;
   result.values.resize(layer.weights.size());
   result.scales.resize(layer.outputs * blocks);
-  std::vector<float> importance(block, 1);
-  (void)invertRoot;
-  for (int64_t o = 0; o < layer.outputs; ++o)
-    for (int64_t b = 0; b < blocks; ++b) {
-      int64_t begin = b * block, width = std::min(block, layer.depth - begin);
-      ArrayRef<float> weights = ArrayRef(layer.weights).slice(o * layer.depth + begin, width);
-      float scale = bestScale(weights, importance, limit, 40);
-      result.scales[o * blocks + b] = scale;
-      for (int64_t k = 0; k < width; ++k)
-        result.values[o * layer.depth + begin + k] =
-            static_cast<int8_t>(std::clamp(roundEven(weights[k] / scale), -limit, limit));
-    }
+  std::vector<float> weights = layer.weights;
+  // As many outputs together as keep a row of the compensation in use while it is in the cache.
+  constexpr int64_t kTogether = 8;
+  parallelFor(0, (layer.outputs + kTogether - 1) / kTogether, [&](size_t group) {
+    int64_t first = group * kTogether, count = std::min<int64_t>(kTogether, layer.outputs - first);
+    roundOutputs(MutableArrayRef(weights).slice(first * layer.depth, count * layer.depth), first, layer.depth, width,
+                 bits, compensation, result);
+  });
   return result;
 }

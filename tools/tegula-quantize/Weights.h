@@ -21,10 +21,20 @@ struct IntegerWeights {
 /// input weighing as much as its mean square (`meanSquares`, of each channel).
 IntegerWeights roundWeights(const Layer &layer, llvm::ArrayRef<double> meanSquares);
 
-/// Rounds to `bits` (-7..7 for 4) in blocks, one input after the other; what rounding an input changes of the outputs
-/// is taken back by the inputs that come, as far as they vary with it (Frantar et al., "GPTQ", 2022; the order is that
-/// of falling mean squares within... the model). `products`: [depth, depth], the sums of x_i * x_j.
-IntegerWeights roundBlocks(const Layer &layer, int64_t block, int bits, llvm::ArrayRef<float> products);
+/// What rounding one input's weights does to the inputs after it: U of the inverse of the products, U' U, upper
+/// triangular, with ones on its diagonal; row i is [i + 1, depth).
+struct Compensation {
+  std::vector<float> rows; ///< [depth, depth]; empty: none
+};
+
+/// `products`: [depth, depth], sums of x_i * x_j; a hundredth of their mean diagonal is added to it. None where they are
+/// not finite.
+Compensation compensationOf(std::vector<float> products, int64_t depth);
+
+/// Rounds to `bits` (-8..7 for 4) with a scale for each `block` of inputs (0: all), one input after the other; what
+/// rounding an input changes of the outputs is taken back by the inputs that come (Frantar et al., "GPTQ", 2022), in the
+/// model's order.
+IntegerWeights roundBlocks(const Layer &layer, int64_t block, int bits, const Compensation &compensation);
 
 } // namespace tegula
 
