@@ -2,8 +2,8 @@
 # The demo, then every test. Ends with the counts of each part and their sum.
 #
 #   tools/test.sh                 all parts
-#   tools/test.sh PART...         only these parts, without the demo: format house gcc unit lit networks real onnx
-#                                 docs shared (the build must be there; `tools/demo.sh` makes it)
+#   tools/test.sh PART...         only these parts, without the demo: format house gcc unit lit networks real quantized
+#                                 onnx docs shared (the build must be there; `tools/demo.sh` makes it)
 #
 # Variables as in tools/setup.sh. The logs of the parts are in build/log.
 HERE=$(dirname "${BASH_SOURCE[0]}")
@@ -11,7 +11,7 @@ PARTS=("$@")
 set --
 DEMO=skipped
 if ((${#PARTS[@]} == 0)); then
-  PARTS=(format house unit lit networks real docs onnx gcc shared)
+  PARTS=(format house unit lit networks real quantized docs onnx gcc shared)
   DEMO=passed
   # In a process of its own: a demo that fails must not keep the tests from running.
   "$HERE/demo.sh" || DEMO=failed
@@ -94,6 +94,10 @@ part_networks() {
 part_real() {
   part real "Networks with real weights" "$PYTHON" "$ROOT/test/models/real_models.py" --models "$BUILD/models" \
     --out "$BUILD/real"
+}
+part_quantized() {
+  part quantized "What quantizing costs on tasks" "$PYTHON" "$ROOT/test/models/quantized.py" --models "$BUILD/models" \
+    --out "$BUILD/quantized"
 }
 part_onnx() {
   part onnx "ONNX's own node tests" "$PYTHON" "$ROOT/test/onnx/run_onnx.py" --build "$BUILD" --jobs "$JOBS"

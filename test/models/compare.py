@@ -54,15 +54,15 @@ class Tally:
         self.counts[verdict] += 1
         print(f"{verdict.upper() if verdict == 'failed' else verdict:8} {name:28} {text}", flush=True)
 
-    def check(self, name, tolerance, run):
-        """`run()` returns the relative error and a remark."""
+    def check(self, name, tolerance, run, unit="of the standard deviation"):
+        """`run()` returns the relative error, or another number in `unit`, and a remark."""
         try:
             error, remark = run()
         except Exception as problem:  # a test that breaks is a test that fails; the others go on
             self.add("failed", name, f"{type(problem).__name__}: {problem}")
             return
         verdict = "passed" if error <= tolerance else "failed"
-        self.add(verdict, name, f"error {error:.1e} of the standard deviation (at most {tolerance:g}){remark}")
+        self.add(verdict, name, f"error {error:.1e} {unit} (at most {tolerance:g}){remark}")
 
     def finish(self):
         """Prints the counts; returns the exit code."""

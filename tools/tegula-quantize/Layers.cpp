@@ -121,8 +121,8 @@ LayerList tegula::findLayers(const ModelGraph &model, ArrayRef<std::string> kept
     layer.name = model.nameOf(index);
     bool isKnown = node.op_type() == "Conv" || node.op_type() == "MatMul" || node.op_type() == "Gemm";
     std::string why = matches(kept, layer.name, node.op_type()) ? "asked for by --keep-fp"
-                      : !isKnown ? node.op_type() + " has no integer form"
-                                 : fill(layer, model, node);
+                      : !isKnown                                ? node.op_type() + " has no integer form"
+                                                                : fill(layer, model, node);
     if (!why.empty()) {
       list.refusals.push_back({index, why});
       continue;

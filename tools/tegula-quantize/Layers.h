@@ -11,14 +11,14 @@ namespace tegula {
 struct Layer {
   int node;
   std::string name;
-  std::string input, weight, bias;     ///< values; no bias: empty
-  int biasOperand = -1;                ///< operand of the node; -1: a node Add after it has it as a constant, if any
-  llvm::SmallVector<int64_t> shape;    ///< of the weights, as in the model
-  int64_t outputs = 0, depth = 0;      ///< a weight for each of `depth` inputs of each output
-  int64_t channels = 0, groups = 1;    ///< of the input
-  int64_t outputAxis = 0;              ///< of `shape`
-  std::vector<float> weights;          ///< [outputs, depth]
-  std::vector<float> biases;           ///< [outputs]; empty if there is none
+  std::string input, weight, bias;  ///< values; no bias: empty
+  int biasOperand = -1;             ///< operand of the node; -1: a node Add after it has it as a constant, if any
+  llvm::SmallVector<int64_t> shape; ///< of the weights, as in the model
+  int64_t outputs = 0, depth = 0;   ///< a weight for each of `depth` inputs of each output
+  int64_t channels = 0, groups = 1; ///< of the input
+  int64_t outputAxis = 0;           ///< of `shape`
+  std::vector<float> weights;       ///< [outputs, depth]
+  std::vector<float> biases;        ///< [outputs]; empty if there is none
   int site = 0;
 
   /// The input's channel that weight `k` of output `o` multiplies.

@@ -13,6 +13,7 @@ using namespace tegula;
 /// "rms<=0.02", "cosine>=0.999", "top1>=0.995"; a number alone is a bound of rms.
 static Error parseBudget(StringRef text, QuantizeOptions &options) {
   StringRef number = text;
+  options.budgetText = text.str();
   options.budgetMetric = "rms";
   for (StringRef metric : {"rms<=", "cosine>=", "top1>="})
     if (number.consume_front(metric))
@@ -35,7 +36,8 @@ static Error parseKind(QuantizeOptions &options) {
   if ((isHalf || kind.consume_front("int8b")) && !kind.getAsInteger(10, options.block) && options.block >= 16 &&
       isPowerOf2_64(options.block))
     return Error::success();
-  return fail(Exit::Usage, "--to=" + options.kind + " is not int8, int8w, int4bN or int8bN with N = 16, 32, 64 and so on");
+  return fail(Exit::Usage,
+              "--to=" + options.kind + " is not int8, int8w, int4bN or int8bN with N = 16, 32, 64 and so on");
 }
 
 static Error parse(const Arguments &arguments, QuantizeOptions &options) {
@@ -86,9 +88,8 @@ static Error writeReport(const QuantizeOptions &options, const json::Object &rep
   if (!StringRef(options.report).ends_with(".json"))
     return writeQuantizePage(options.report, report);
   std::string why;
-  bool ok = writeFile(options.report, why, [&](raw_ostream &out) {
-    out << formatv("{0:2}\n", json::Value(json::Object(report)));
-  });
+  bool ok = writeFile(options.report, why,
+                      [&](raw_ostream &out) { out << formatv("{0:2}\n", json::Value(json::Object(report))); });
   return ok ? Error::success() : fail(Exit::Io, why);
 }
 
@@ -96,7 +97,8 @@ static Error run(ArrayRef<StringRef> words) {
   OptionSpec specs[] = {
       {"o", "Q.onnx", "the quantized model"},
       {"calib", "PATH", "inputs to run the model on: FILE.npz with an array for each input, or a folder of such files"},
-      {"to", "KIND", "int8 (default): inputs and weights; weights of products alone: int8w, int4b32, int8b64 and so on (a "
+      {"to", "KIND",
+       "int8 (default): inputs and weights; weights of products alone: int8w, int4b32, int8b64 and so on (a "
        "scale for each block of 32 or 64)"},
       {"calib-method", "NAME", "how ranges are chosen: minmax, percentile, mse, entropy; auto: the best of them here"},
       {"percentile", "P", "of numbers within the range, for percentile (default 99.99)"},

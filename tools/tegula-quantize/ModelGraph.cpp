@@ -173,8 +173,9 @@ Expected<onnx::ModelProto> ModelGraph::read(StringRef path) {
     return fail(Exit::Io, path + ": " + file.getError().message());
   google::protobuf::LogSilencer silence; // the message below says it
   onnx::ModelProto proto;
-  google::protobuf::io::CodedInputStream stream(reinterpret_cast<const uint8_t *>((*file)->getBufferStart()),
-                                                static_cast<int>(std::min<size_t>((*file)->getBufferSize(), INT32_MAX)));
+  google::protobuf::io::CodedInputStream stream(
+      reinterpret_cast<const uint8_t *>((*file)->getBufferStart()),
+      static_cast<int>(std::min<size_t>((*file)->getBufferSize(), INT32_MAX)));
   stream.SetTotalBytesLimit(INT32_MAX);
   stream.SetRecursionLimit(kMaxMessageDepth);
   if ((*file)->getBufferSize() == 0 || (*file)->getBufferSize() > INT32_MAX || !proto.ParseFromCodedStream(&stream) ||

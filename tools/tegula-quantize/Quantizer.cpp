@@ -86,10 +86,9 @@ json::Object tegula::reportOf(const ModelGraph &model, const LayerList &list, co
   json::Array nodes;
   for (int index = 0; index < model.nodeCount(); ++index) {
     auto it = byNode.find(index);
-    json::Object object =
-        it != byNode.end()
-            ? std::move(it->second)
-            : json::Object{{"decision", "float"}, {"reason", "no sum of products with constant weights"}};
+    json::Object object = it != byNode.end() ? std::move(it->second)
+                                             : json::Object{{"decision", "float"},
+                                                            {"reason", "no sum of products with constant weights"}};
     object["node"] = model.nameOf(index);
     object["op"] = model.node(index).op_type();
     nodes.push_back(std::move(object));
@@ -265,8 +264,7 @@ private:
     if (Error error = checkTrial())
       return error;
     SmallVector<RangeMethod> methods;
-    for (RangeMethod method :
-         {RangeMethod::Mse, RangeMethod::MinMax, RangeMethod::Percentile, RangeMethod::Entropy})
+    for (RangeMethod method : {RangeMethod::Mse, RangeMethod::MinMax, RangeMethod::Percentile, RangeMethod::Entropy})
       if (options.method == "auto" || options.method == nameOf(method))
         methods.push_back(method);
     double least = HUGE_VAL;
@@ -443,8 +441,8 @@ private:
                         {"weight_snr_db", weightDecibels(layer, of.weights)},
                         {"channels_scaled", isScaled(divisors[layer.site])}};
     if (!plan.isQuantized) {
-      object["reason"] = formatv("rounding it alone costs an error of {0:f4} at the outputs, more than {1} {2} allows",
-                                 alone[layer.site], options.budgetMetric, options.budget)
+      object["reason"] = formatv("rounding it alone costs an error of {0:f4} at the outputs, more than {1} allows",
+                                 alone[layer.site], options.budgetText)
                              .str();
       return object;
     }

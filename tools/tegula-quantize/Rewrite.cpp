@@ -96,7 +96,9 @@ public:
     for (const onnx::NodeProto &node : graph.node())
       for (const std::string &input : node.input())
         used.insert(input);
-    auto isUsed = [&](const std::string &name) { return used.contains(name) || model.isSeen(name) || model.isInput(name); };
+    auto isUsed = [&](const std::string &name) {
+      return used.contains(name) || model.isSeen(name) || model.isInput(name);
+    };
     google::protobuf::RepeatedPtrField<TensorProto> kept;
     for (TensorProto &tensor : *graph.mutable_initializer())
       if (isUsed(tensor.name()))
@@ -126,9 +128,8 @@ static std::string beforeSaturation(const ModelGraph &model, StringRef value) {
     if (producer < 0 || !isStandard(model.node(producer)) || model.node(producer).input_size() == 0)
       return "";
     const onnx::NodeProto &node = model.node(producer);
-    bool isSaturating = StringSwitch<bool>(node.op_type())
-                            .Cases({"Softmax", "Sigmoid", "HardSigmoid", "Tanh"}, true)
-                            .Default(false);
+    bool isSaturating =
+        StringSwitch<bool>(node.op_type()).Cases({"Softmax", "Sigmoid", "HardSigmoid", "Tanh"}, true).Default(false);
     if (isSaturating)
       return node.input(0);
     const onnx::TensorProto *constant = node.input_size() > 1 ? model.constantOf(node.input(1)) : nullptr;
@@ -186,7 +187,8 @@ static std::string addDivision(Rewriter &rewriter, int place, const LayerList &l
     shape.push_back(1);
   std::string result = rewriter.fresh(site.value + "_divided");
   rewriter.add(place, "Mul",
-               {site.value, rewriter.constant<float>(site.value + "_factors", TensorProto::FLOAT, shape, factors)}, result);
+               {site.value, rewriter.constant<float>(site.value + "_factors", TensorProto::FLOAT, shape, factors)},
+               result);
   return result;
 }
 
@@ -203,6 +205,9 @@ onnx::ModelProto tegula::makeProducts(ModelGraph &model, const LayerList &list, 
     rewriter.add(place, "Transpose", {rows}, columns);
     rewriter.add(place, "MatMul", {columns, rows}, products);
     rewriter.output(products, TensorProto::FLOAT);
+    std::string extents = rewriter.fresh(prefix + "_extents");
+    rewriter.add(place, "Shape", {rows}, extents);
+    rewriter.output(extents, TensorProto::INT64);
   }
   return rewriter.take();
 }
@@ -243,7 +248,8 @@ std::vector<int32_t> tegula::roundBiases(float input, LayerNumbers &numbers) {
     // Where all weights of an output are tiny, only the bias counts: its scale decides. Their integers are then zero.
     float least = std::fabs(bias) / (input * 1e9f);
     if (scale < least) {
-      size_t output = &scale - numbers.weights.scales.data(), depth = numbers.weights.values.size() / numbers.weights.scales.size();
+      size_t output = &scale - numbers.weights.scales.data(),
+             depth = numbers.weights.values.size() / numbers.weights.scales.size();
       for (size_t k = 0; k < depth; ++k) {
         int8_t &value = numbers.weights.values[output * depth + k];
         value = static_cast<int8_t>(std::nearbyint(value * (scale / least)));
@@ -309,8 +315,8 @@ onnx::ModelProto tegula::makeQuantized(ModelGraph &model, const LayerList &list,
     for (float scale : numbers.weights.scales)
       scales.push_back(scale * plan.grid.scale);
     std::string name = layer.bias.empty() ? layer.weight + "_bias" : layer.bias;
-    std::string bias = addConstant<int32_t>(rewriter, layer.node, name, TensorProto::INT32, {layer.outputs}, biases,
-                                            scales, 0);
+    std::string bias =
+        addConstant<int32_t>(rewriter, layer.node, name, TensorProto::INT32, {layer.outputs}, biases, scales, 0);
     rewriter.setOperand({layer.node, layer.biasOperand}, bias);
   }
   return rewriter.take();
@@ -344,8 +350,8 @@ onnx::ModelProto tegula::makeWeightsOnly(ModelGraph &model, const LayerList &lis
     bool isHalf = of.bits == 4;
     if (isHalf)
       values = packed(values);
-    std::string scales =
-        rewriter.constant<float>(layer.weight + "_scale", TensorProto::FLOAT, shape, ofScales.toModel<float>(of.scales));
+    std::string scales = rewriter.constant<float>(layer.weight + "_scale", TensorProto::FLOAT, shape,
+                                                  ofScales.toModel<float>(of.scales));
     std::string integers = rewriter.constant<int8_t>(
         layer.weight + "_quantized", isHalf ? TensorProto::INT4 : TensorProto::INT8, layer.shape, values);
     std::string result = rewriter.fresh(layer.weight + "_dequantized");

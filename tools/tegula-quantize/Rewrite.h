@@ -18,14 +18,15 @@ struct LayerNumbers {
   std::vector<float> biases; ///< with what corrects the mean; empty: none
 };
 
-/// What each output is compared by, -1: itself; else a number of the further outputs of the models below, which are what
-/// a last Softmax or Sigmoid reads: where it saturates, its own numbers say nothing of what rounding does.
+/// What each output is compared by, -1: itself; else a number of the further outputs of the models below, which are
+/// what a last Softmax or Sigmoid reads: where it saturates, its own numbers say nothing of what rounding does.
 std::vector<int> comparedOutputs(const ModelGraph &model);
 
 /// The model that also returns what outputs are compared by, then the sites' tensors.
 onnx::ModelProto makeObserved(ModelGraph &model, const LayerList &list);
 
-/// The model that also returns, for these sites, the sums of x_i * x_j over all rows x: [channels, channels].
+/// The model that also returns, for each of these sites, the sums of x_i * x_j over all rows x, [channels, channels],
+/// and [rows, channels].
 onnx::ModelProto makeProducts(ModelGraph &model, const LayerList &list, llvm::ArrayRef<size_t> sites);
 
 /// Inputs of the model that tries plans.

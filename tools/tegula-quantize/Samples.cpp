@@ -71,8 +71,9 @@ public:
 
 private:
   bool fits(ArrayRef<int64_t> shape) const {
-    return shape.size() == port.shape.size() &&
-           all_of(zip(shape, port.shape), [](auto pair) { return std::get<1>(pair) < 0 || std::get<0>(pair) == std::get<1>(pair); });
+    return shape.size() == port.shape.size() && all_of(zip(shape, port.shape), [](auto pair) {
+             return std::get<1>(pair) < 0 || std::get<0>(pair) == std::get<1>(pair);
+           });
   }
 
   /// How many samples the array holds: one, or several along its first axis.

@@ -199,8 +199,7 @@ static void readAgain(const ModelGraph &model, Layer &layer) {
   std::vector<float> values;
   if (readFloats(*model.constantOf(layer.weight), values))
     layer.weights = layer.fromModel(values);
-  if (!layer.bias.empty() && readFloats(*model.constantOf(layer.bias), values) &&
-      values.size() == layer.biases.size())
+  if (!layer.bias.empty() && readFloats(*model.constantOf(layer.bias), values) && values.size() == layer.biases.size())
     layer.biases = values;
 }
 

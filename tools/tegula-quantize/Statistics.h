@@ -31,10 +31,10 @@ struct Histogram {
 
 /// What is known of a tensor [outer, channels, inner] over all samples.
 struct Statistics {
-  std::vector<float> low, high;        ///< of each channel
-  std::vector<double> sum, squares;    ///< of each channel
-  std::vector<double> roundedSum;      ///< of each channel, rounded to a grid
-  double seen = 0;                     ///< numbers in each channel
+  std::vector<float> low, high;     ///< of each channel
+  std::vector<double> sum, squares; ///< of each channel
+  std::vector<double> roundedSum;   ///< of each channel, rounded to a grid
+  double seen = 0;                  ///< numbers in each channel
   Histogram histogram;
 
   double mean(int64_t channel) const { return seen ? sum[channel] / seen : 0; }

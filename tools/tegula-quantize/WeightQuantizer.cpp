@@ -76,8 +76,9 @@ private:
     for (Layer &layer : list.layers) {
       bool isConv = model->node(layer.node).op_type() == "Conv";
       if (isConv || (options.block && layer.depth % options.block)) {
-        std::string why = isConv ? "a convolution reads its weights many times: integers for them alone save nothing"
-                                 : formatv("its {0} inputs are no multiple of the block of {1}", layer.depth, options.block).str();
+        std::string why =
+            isConv ? "a convolution reads its weights many times: integers for them alone save nothing"
+                   : formatv("its {0} inputs are no multiple of the block of {1}", layer.depth, options.block).str();
         products.refusals.push_back({layer.node, why});
         continue;
       }
@@ -110,19 +111,22 @@ private:
     if (!samples)
       return samples.takeError();
     std::vector<std::vector<float>> sums(sites.size());
+    std::vector<double> rows(sites.size());
     Error error = samples->forEach([&](int64_t index, std::vector<HostTensor> sample) -> Error {
       Expected<std::vector<HostTensor>> outputs = (*compiled)->run(sample);
       if (!outputs)
         return outputs.takeError();
       for (size_t i = 0; i < sites.size(); ++i) {
-        const HostTensor &tensor = (*outputs)[outputs->size() - sites.size() + i];
+        const HostTensor *pair = &(*outputs)[outputs->size() - 2 * sites.size() + 2 * i];
+        const HostTensor &tensor = pair[0];
         const float *values = reinterpret_cast<const float *>(tensor.data.data());
+        rows[i] += reinterpret_cast<const int64_t *>(pair[1].data.data())[0];
         sums[i].resize(tensor.data.size() / sizeof(float));
         for (size_t k = 0; k < sums[i].size(); ++k)
           sums[i][k] += values[k];
       }
       if (references.size() < kComparedSamples && sites.front() == 0) {
-        outputs->resize(outputs->size() - sites.size());
+        outputs->resize(outputs->size() - 2 * sites.size());
         references.push_back({std::move(sample), std::move(*outputs)});
       }
       sampleCount = std::max(sampleCount, index + 1);
@@ -131,8 +135,8 @@ private:
     });
     if (error)
       return error;
-    for (auto [site, sum] : zip(sites, sums)) {
-      Compensation compensation = compensationOf(std::move(sum), list.sites[site].channels);
+    for (auto [site, sum, count] : zip(sites, sums, rows)) {
+      Compensation compensation = compensationOf(std::move(sum), list.sites[site].channels, count);
       for (int index : list.sites[site].layers)
         weights[index] = roundBlocks(list.layers[index], options.block, options.bits, compensation);
       tell(3, "round", formatv("tensor {0} of {1}", site + 1, list.sites.size()), site + 1 == list.sites.size());

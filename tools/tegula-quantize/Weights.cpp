@@ -8,6 +8,8 @@ using namespace tegula;
 
 /// Of the mean diagonal, added to it: keeps the products invertible where inputs go together.
 static constexpr double kDamping = 0.01;
+/// Of as many rows as there are inputs, the share by which what they say of two inputs is taken for less.
+static constexpr double kDoubt = 0.2;
 
 /// Rounds half to even; |x| is below 2^22.
 static float roundEven(float x) {
@@ -74,14 +76,27 @@ IntegerWeights tegula::roundWeights(const Layer &layer, ArrayRef<double> meanSqu
   return result;
 }
 
-Compensation tegula::compensationOf(std::vector<float> products, int64_t depth) {
+Compensation tegula::compensationOf(std::vector<float> given, int64_t depth, double rows) {
+  Compensation result;
   double mean = 0;
-  for (int64_t i = 0; i < depth; ++i)
-    mean += products[i * depth + i] / depth;
+  for (int64_t i = 0; i < depth; ++i) {
+    mean += given[i * depth + i] / depth;
+    result.order.push_back(i);
+  }
   if (!std::isfinite(mean) || !(mean > 0))
-    return {};
+    return result;
   for (int64_t i = 0; i < depth; ++i)
-    products[i * depth + i] += static_cast<float>(kDamping * mean);
+    result.importance.push_back(static_cast<float>(given[i * depth + i] / mean + kDamping));
+  sort(result.order,
+       [&](int64_t a, int64_t b) { return std::pair(-result.importance[a], a) < std::pair(-result.importance[b], b); });
+  float share = static_cast<float>(rows / (rows + kDoubt * depth));
+  std::vector<float> products(depth * depth);
+  for (int64_t i = 0; i < depth; ++i)
+    for (int64_t j = 0; j < depth; ++j) {
+      float product = given[result.order[i] * depth + result.order[j]];
+      products[i * depth + j] = i == j ? product + static_cast<float>(kDamping * mean) : share * product;
+    }
+  given.clear();
   // Products = R R' with R upper triangular, from the last row to the first; then U = inverse of R.
   std::vector<float> &r = products;
   for (int64_t j = depth - 1; j >= 0; --j) {
@@ -90,7 +105,7 @@ Compensation tegula::compensationOf(std::vector<float> products, int64_t depth) 
     for (int64_t k = j + 1; k < depth; ++k)
       diagonal -= static_cast<double>(row[k]) * row[k];
     if (!(diagonal > 0))
-      return {};
+      return result;
     row[j] = static_cast<float>(std::sqrt(diagonal));
     parallelFor(0, j, [&](size_t i) {
       const float *other = &r[i * depth];
@@ -105,7 +120,6 @@ Compensation tegula::compensationOf(std::vector<float> products, int64_t depth) 
       r[i * depth + j] = (other[j] - sum) / row[j];
     });
   }
-  Compensation result;
   result.rows.assign(depth * depth, 0);
   // Row i of the inverse, by rows of R: u_i R = e_i.
   parallelFor(0, depth, [&](size_t i) {
@@ -125,20 +139,29 @@ Compensation tegula::compensationOf(std::vector<float> products, int64_t depth) 
   return result;
 }
 
-/// Rounds the weights of some outputs, which lie one after the other in `weights`.
-static void roundOutputs(MutableArrayRef<float> weights, int64_t first, int64_t depth, int64_t block, int bits,
+/// Rounds the weights of outputs [first, first + count).
+static void roundOutputs(const Layer &layer, int64_t first, int64_t count, int64_t block,
                          const Compensation &compensation, IntegerWeights &result) {
-  float limit = static_cast<float>((1 << (bits - 1)) - 1), lowest = bits == 8 ? -limit : -limit - 1;
-  int64_t blocks = (depth + block - 1) / block, count = weights.size() / depth;
-  std::vector<float> importance(block, 1);
+  int64_t depth = layer.depth, blocks = (depth + block - 1) / block;
+  float limit = static_cast<float>((1 << (result.bits - 1)) - 1), lowest = result.bits == 8 ? -limit : -limit - 1;
+  std::vector<float> alike(compensation.importance.empty() ? depth : 0, 1), rows(count * depth);
+  ArrayRef<float> importance = alike.empty() ? compensation.importance : alike;
+  for (int64_t o = 0; o < count; ++o) {
+    ArrayRef<float> weights = ArrayRef(layer.weights).slice((first + o) * depth, depth);
+    for (int64_t begin = 0; begin < depth; begin += block) {
+      int64_t width = std::min(block, depth - begin);
+      result.scales[(first + o) * blocks + begin / block] =
+          bestScale(weights.slice(begin, width), importance.slice(begin, width), lowest, limit, 30);
+    }
+    for (int64_t k = 0; k < depth; ++k)
+      rows[o * depth + k] = weights[compensation.order[k]];
+  }
   for (int64_t k = 0; k < depth; ++k)
     for (int64_t o = 0; o < count; ++o) {
-      float *row = &weights[o * depth];
-      float &scale = result.scales[(first + o) * blocks + k / block];
-      if (k % block == 0)
-        scale = bestScale(ArrayRef<float>(row + k, std::min(block, depth - k)), importance, lowest, limit, 30);
+      int64_t input = compensation.order[k];
+      float *row = &rows[o * depth], scale = result.scales[(first + o) * blocks + input / block];
       float q = std::min(std::max(roundEven(row[k] / scale), lowest), limit), off = row[k] - q * scale;
-      result.values[(first + o) * depth + k] = static_cast<int8_t>(q);
+      result.values[(first + o) * depth + input] = static_cast<int8_t>(q);
       if (compensation.rows.empty())
         continue;
       const float *u = &compensation.rows[k * depth];
@@ -154,13 +177,11 @@ IntegerWeights tegula::roundBlocks(const Layer &layer, int64_t block, int bits, 
   int64_t width = block ? block : layer.depth, blocks = (layer.depth + width - 1) / width;
   result.values.resize(layer.weights.size());
   result.scales.resize(layer.outputs * blocks);
-  std::vector<float> weights = layer.weights;
   // As many outputs together as keep a row of the compensation in use while it is in the cache.
   constexpr int64_t kTogether = 8;
   parallelFor(0, (layer.outputs + kTogether - 1) / kTogether, [&](size_t group) {
     int64_t first = group * kTogether, count = std::min<int64_t>(kTogether, layer.outputs - first);
-    roundOutputs(MutableArrayRef(weights).slice(first * layer.depth, count * layer.depth), first, layer.depth, width,
-                 bits, compensation, result);
+    roundOutputs(layer, first, count, width, compensation, result);
   });
   return result;
 }

@@ -21,19 +21,23 @@ struct IntegerWeights {
 /// input weighing as much as its mean square (`meanSquares`, of each channel).
 IntegerWeights roundWeights(const Layer &layer, llvm::ArrayRef<double> meanSquares);
 
-/// What rounding one input's weights does to the inputs after it: U of the inverse of the products, U' U, upper
-/// triangular, with ones on its diagonal; row i is [i + 1, depth).
+/// How inputs go together, for rounding their weights one after the other.
 struct Compensation {
-  std::vector<float> rows; ///< [depth, depth]; empty: none
+  std::vector<float> importance; ///< mean square of each input, of a mean of 1; empty: all alike
+  std::vector<int64_t> order;    ///< the inputs, those of large numbers first
+  std::vector<float> rows; ///< [depth, depth], in that order: what rounding an input does to those after it, which is
+                           ///< U of the inverse of the products, U' U, upper triangular, with ones on its diagonal;
+                           ///< empty: nothing
 };
 
-/// `products`: [depth, depth], sums of x_i * x_j; a hundredth of their mean diagonal is added to it. None where they are
-/// not finite.
-Compensation compensationOf(std::vector<float> products, int64_t depth);
+/// `products`: [depth, depth], sums of x_i * x_j over `rows` rows. What few rows say of how inputs go together is taken
+/// for less (by kDoubt), and a hundredth of the mean diagonal is added to it. None where the
+/// products are not finite.
+Compensation compensationOf(std::vector<float> products, int64_t depth, double rows);
 
 /// Rounds to `bits` (-8..7 for 4) with a scale for each `block` of inputs (0: all), one input after the other; what
-/// rounding an input changes of the outputs is taken back by the inputs that come (Frantar et al., "GPTQ", 2022), in the
-/// model's order.
+/// rounding an input changes of the outputs is taken back by the inputs that come (Frantar et al., "GPTQ", 2022; the
+/// scales are those of the weights before).
 IntegerWeights roundBlocks(const Layer &layer, int64_t block, int bits, const Compensation &compensation);
 
 } // namespace tegula

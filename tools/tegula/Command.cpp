@@ -27,4 +27,3 @@ int tegula::exitCode(Error error, StringRef tool) {
       });
   return code;
 }
-

@@ -17,7 +17,8 @@ static constexpr Command commands[] = {
     {"run", "run an artifact on .npy, .pb or random inputs and write its outputs", runCommand},
     {"bench", "measure an artifact: latency, time per node, share of the machine's peak, memory", benchCommand},
     {"inspect", "say what an artifact or a model holds", inspectCommand},
-    {"quantize", "make a model of integers from one of real numbers: standard ONNX with QuantizeLinear", quantizeCommand},
+    {"quantize", "make a model of integers from one of real numbers: standard ONNX with QuantizeLinear",
+     quantizeCommand},
     {"report", "one page: time per node, roofline, memory over time, what was fused and why not", reportCommand},
 };
 

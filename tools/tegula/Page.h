@@ -33,6 +33,11 @@ std::string bytesText(double bytes);
 /// The class that colours what runs at `percent` of the roofline: "c0" (below a quarter) to "c3", "cn" if unknown.
 llvm::StringRef colourOf(const llvm::json::Object &node);
 
+/// The begin of a page with its style, and its end; `title` is escaped already. A click on a table's head sorts it:
+/// class "n" marks columns of numbers.
+void beginPage(llvm::raw_ostream &out, const llvm::Twine &title);
+void endPage(llvm::raw_ostream &out);
+
 /// A legend of these classes.
 void writeLegend(llvm::raw_ostream &out);
 

@@ -54,12 +54,17 @@ document.querySelectorAll('th').forEach(function (head) {
 });
 )";
 
-static void writePage(raw_ostream &out, const json::Object *compiled, const json::Object *measured) {
-  StringRef model = measured ? measured->getString("model").value_or("") : "";
-  std::string title = "Tegula" + (model.empty() ? "" : ": " + escaped(model));
+void tegula::beginPage(raw_ostream &out, const Twine &title) {
   out << "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>"
       << "<meta name=\"viewport\" content=\"width=device-width\"/><title>" << title << "</title><style>" << style
       << "</style></head><body>\n<h1>" << title << "</h1>\n";
+}
+
+void tegula::endPage(raw_ostream &out) { out << "<script>" << script << "</script>\n</body></html>\n"; }
+
+static void writePage(raw_ostream &out, const json::Object *compiled, const json::Object *measured) {
+  StringRef model = measured ? measured->getString("model").value_or("") : "";
+  beginPage(out, "Tegula" + (model.empty() ? "" : ": " + escaped(model)));
   writeSummary(out, compiled, measured);
   out << "<h2>Time per node</h2>\n";
   if (measured)
@@ -82,7 +87,7 @@ static void writePage(raw_ostream &out, const json::Object *compiled, const json
     out << "<h2>Nodes and units</h2>\n";
     writeFusion(out, *compiled, measured);
   }
-  out << "<script>" << script << "</script>\n</body></html>\n";
+  endPage(out);
 }
 
 Error tegula::writeReport(StringRef path, const json::Object *compiled, const json::Object *measured) {

@@ -90,6 +90,19 @@ bool parseFlags(int argc, char **argv, Request &request, int &exitCode) {
                               cl::desc("File of measured plans: read, and written with --tune (then by "
                                        "default the output with .plans.json)"),
                               cl::value_desc("file"), cl::cat(category));
+  cl::opt<std::string> quant("quant",
+                             cl::desc("Quantize first: int8, or weights alone: int8w, int4b32 (see tegula quantize)"),
+                             cl::value_desc("kind"), cl::cat(category));
+  cl::opt<std::string> calib("calib", cl::desc("Inputs to quantize with: FILE.npz, or a folder of such files"),
+                             cl::value_desc("path"), cl::cat(category));
+  cl::opt<std::string> calibMethod("calib-method", cl::desc("How ranges are chosen (default: the best of all)"),
+                                   cl::value_desc("name"), cl::cat(category));
+  cl::list<std::string> keepFp("keep-fp", cl::desc("Nodes that are not quantized, by name or operator, with * and ?"),
+                               cl::value_desc("pattern"), cl::cat(category));
+  cl::opt<std::string> budget("accuracy-budget", cl::desc("rms<=0.02, cosine>=0.999 or top1>=0.995 on these inputs"),
+                              cl::value_desc("bound"), cl::cat(category));
+  cl::opt<std::string> quantReport("quant-report", cl::desc("What was quantized, what it costs and why (.html, .json)"),
+                                   cl::value_desc("file"), cl::cat(category));
   cl::opt<bool> timePasses("time-passes", cl::desc("Time of every pass"), cl::cat(category));
   cl::opt<bool> printIr("print-ir-after-all", cl::desc("IR after every pass"), cl::cat(category));
   cl::opt<std::string> saveTemps("save-temps", cl::desc("Keep the text of every stage in a folder"), cl::ValueOptional,
@@ -150,6 +163,15 @@ bool parseFlags(int argc, char **argv, Request &request, int &exitCode) {
     o.tuneSeconds = 60;
   else if (tune.getNumOccurrences() && (StringRef(tune).getAsDouble(o.tuneSeconds) || !(o.tuneSeconds > 0)))
     return usage(exitCode, "--tune=" + tune + " is not a number of seconds");
+  request.quantize = {quant, calib, calibMethod, budget, quantReport, {keepFp.begin(), keepFp.end()}};
+  if (quant.empty() &&
+      (!calib.empty() || !calibMethod.empty() || !budget.empty() || !quantReport.empty() || !keepFp.empty()))
+    return usage(exitCode,
+                 "--calib, --calib-method, --keep-fp, --accuracy-budget and --quant-report go with --quant=int8");
+  if (!quant.empty() && calib.empty())
+    return usage(exitCode, "--quant=" + quant + " needs inputs to run the model on: --calib=FILE.npz or a folder");
+  if (!quant.empty() && (!startAfter.empty() || input == "-"))
+    return usage(exitCode, "--quant needs the model as an ONNX file");
   o.tuneDb = tuneDb;
   o.timePasses = timePasses;
   o.printIrAfterAll = printIr;

@@ -2,6 +2,7 @@
 
 #include "Diagnostics.h"
 #include "Flags.h"
+#include "Quantize.h"
 
 #include "tegula/compiler/Pipeline.h"
 #include "tegula/compiler/import/Importer.h"
@@ -10,8 +11,10 @@
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/InitAllPasses.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/ErrorHandling.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/Signals.h"
@@ -49,6 +52,22 @@ int main(int argc, char **argv) {
   if (request.isSupportedOps) {
     printSupportedOps();
     return kOk;
+  }
+  llvm::SmallString<128> quantized;
+  llvm::scope_exit removeQuantized([&] {
+    if (!quantized.empty())
+      for (llvm::StringRef suffix : {"", ".data"})
+        (void)llvm::sys::fs::remove(quantized + suffix);
+  });
+  if (!request.quantize.kind.empty()) {
+    if (llvm::sys::fs::createTemporaryFile("tegula-quantized", "onnx", quantized)) {
+      llvm::errs() << "tegulac: error: cannot make a temporary file\n";
+      return kIoError;
+    }
+    llvm::sys::RemoveFileOnSignal(quantized);
+    if (int code = quantizeInput(request, quantized))
+      return code;
+    request.options.input = quantized.str().str();
   }
   handledFile = request.options.input.c_str();
   mlir::DialectRegistry registry;

@@ -4,15 +4,17 @@
     tegula.compile("model.onnx", "model.so", cpu="native", shapes={"x": (1, 3, 224, 224)})
     model = tegula.load("model.so", threads=2)
     y = model.run({"x": x})["y"]
+    tegula.quantize("model.onnx", "q.onnx", [{"x": x}])
 
-A thin layer: `compile` calls the driver `tegulac`, `load` opens an artifact through its C interface (runtime/tegula.h).
+A thin layer: `compile` calls the driver `tegulac`, `quantize` the quantizer, `load` opens an artifact through its C
+interface (runtime/tegula.h).
 """
 
-from .driver import CompileError, CompilerCrash, compile
+from .driver import CompileError, CompilerCrash, compile, quantize
 from .model import Model, RunError, TensorInfo, load
 
 __version__ = "0.1.0"
-__all__ = ["compile", "load", "Model", "TensorInfo", "CompileError", "CompilerCrash", "RunError", "backend"]
+__all__ = ["compile", "quantize", "load", "Model", "TensorInfo", "CompileError", "CompilerCrash", "RunError", "backend"]
 
 
 def __getattr__(name):

@@ -1,9 +1,11 @@
 """tegula.compile: the driver `tegulac` as a function."""
 
+import itertools
 import json
 import os
 import shutil
 import subprocess
+import tempfile
 
 
 class CompileError(Exception):
@@ -118,3 +120,50 @@ def compile(model, output, *, device=None, cpu=None, shapes=None, dims=None, opt
     if done.returncode < 0:
         raise CompilerCrash(f"tegulac was ended by signal {-done.returncode}\n{text}".rstrip(), records, done.returncode)
     raise CompileError(text or f"tegulac failed with exit code {done.returncode}", records, done.returncode)
+
+
+def quantize(model, output, calibration, *, kind="int8", method=None, keep_fp=(), accuracy_budget=None, samples=None,
+             shapes=None, dims=None, threads=None, timeout=None):
+    """Quantizes the ONNX file `model` to `output`, standard ONNX, with inputs to run it on.
+
+    calibration: a .npz file, a folder of such files, or an iterable of dicts {input name: array}, each a sample; an
+    iterable is read once, one sample at a time, into a temporary folder. samples: use at most so many (default 128).
+    kind: "int8", or weights alone: "int8w", "int4b32", "int8b64" and so on. method: "minmax", "percentile", "mse",
+    "entropy"; None tries all. keep_fp: patterns of node names or operators that stay real. accuracy_budget: "rms<=0.02",
+    "cosine>=0.999" or "top1>=0.995". shapes, dims, timeout: as in compile. threads: of a run.
+
+    Returns the report: a dict with the error, and for each node range, error, decision and reason. Raises CompileError.
+    """
+    model, output = os.fspath(model), os.fspath(output)
+    with tempfile.TemporaryDirectory(prefix="tegula-samples") as folder:
+        if not isinstance(calibration, (str, os.PathLike)):
+            import numpy
+
+            count = 0
+            for sample in itertools.islice(calibration, 128 if samples is None else samples):
+                numpy.savez(os.path.join(folder, f"{count:08}.npz"), **sample)
+                count += 1
+            calibration = folder
+        report = os.path.join(folder, "report.json")
+        command = [find_tool("tegula-quantize"), model, "-o", output, f"--calib={os.fspath(calibration)}", f"--to={kind}",
+                   f"--report={report}", "--progress=none"]
+        command += [_shape_flag(key, shape) for key, shape in (shapes or {}).items()]
+        command += [f"--dim={key}={value}" for key, value in (dims or {}).items()]
+        command += [f"--keep-fp={pattern}" for pattern in keep_fp]
+        pairs = {"--calib-method": method, "--accuracy-budget": accuracy_budget, "--samples": samples,
+                 "--threads": threads}
+        command += [f"{flag}={value}" for flag, value in pairs.items() if value is not None]
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  timeout=timeout)
+        except subprocess.TimeoutExpired:
+            raise CompileError(f"{model}: not quantized within {timeout} s", exit_code=4) from None
+        except OSError as error:
+            raise CompileError(f"cannot start {command[0]}: {error}", exit_code=3) from error
+        text = done.stderr.decode("utf-8", "replace").strip()
+        if done.returncode < 0:
+            raise CompilerCrash(f"tegula-quantize was ended by signal {-done.returncode}\n{text}", (), done.returncode)
+        if done.returncode:
+            raise CompileError(text or f"tegula-quantize failed with exit code {done.returncode}", (), done.returncode)
+        with open(report, encoding="utf-8") as file:
+            return json.load(file)
