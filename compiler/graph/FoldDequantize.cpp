@@ -251,10 +251,13 @@ static Value scaleBeside(Builder &n, Value scale, int64_t rank, int64_t axis, in
 namespace {
 /// Of numbers up to 255, of which the sum certainly fits into 32 bits.
 constexpr int64_t kMostProducts = 1 << 15;
+/// Of a left side; a number that is known at run time only counts as few.
+constexpr int64_t kFewRows = 8;
 
 /// Of both patterns for sums of products.
 struct IntegerSums {
   bool hasBytes; ///< whether the target sums products of bytes
+  bool hasPairs; ///< whether it sums products of pairs of 16-bit integers
 
   /// The sums, plus what the zero point of the left side owes, as what the op computed: real numbers, or integers.
   static Value asResult(Builder &n, Value sums, Value ofZero, const Quantized &x, Value wScale, Type element) {
@@ -286,12 +289,29 @@ struct IntegerSums {
     return nullptr;
   }
 
+  /// Whether weights are kept with 16 bits each: twice the size, but no instruction to widen them where they are used,
+  /// which is a sixth of those of the loop. Not where each is used a few times only: there it is their bytes that
+  /// count.
+  bool areWide(Form form, int64_t rows) const { return hasPairs && !form.isBytes && rows > kFewRows; }
+
   /// Whether an op on centered 16-bit integers is what it would become: the same again would never end.
   static bool isDone(const Quantized &x, Form form, bool areBytes) { return !x.scale && !form.isBytes && !areBytes; }
 };
 
+/// All rows of a matrix, or of several; 0 where that is not known.
+int64_t rowsOf(RankedTensorType type) {
+  ArrayRef<int64_t> extents = type.getShape().drop_back();
+  return ShapedType::isDynamicShape(extents) ? 0 : ShapedType::getNumElements(extents);
+}
+
+/// The places of a convolution's result in one image; dynamic ones are many.
+int64_t rowsOf(nn::ConvOp conv) {
+  ArrayRef<int64_t> extents = typeOf(conv.getY()).getShape().drop_front(2);
+  return ShapedType::isDynamicShape(extents) ? kFewRows + 1 : ShapedType::getNumElements(extents);
+}
+
 struct ConvertConv : OpRewritePattern<nn::ConvOp>, IntegerSums {
-  ConvertConv(MLIRContext *context, bool hasBytes) : OpRewritePattern(context), IntegerSums{hasBytes} {}
+  ConvertConv(MLIRContext *context, IntegerSums sums) : OpRewritePattern(context), IntegerSums(sums) {}
 
   LogicalResult matchAndRewrite(nn::ConvOp conv, PatternRewriter &b) const override {
     std::optional<Quantized> x = quantizedOf(conv.getX()), w = quantizedOf(conv.getW());
@@ -305,6 +325,7 @@ struct ConvertConv : OpRewritePattern<nn::ConvOp>, IntegerSums {
         typeOf(w->x).hasStaticShape() ? typeOf(w->x).getNumElements() / std::max<int64_t>(kernel[0], 1) : 0;
     if (const char *why = match(x, w, products, wZero, form, areBytes))
       return b.notifyMatchFailure(conv, why);
+    areBytes &= !areWide(form, rowsOf(conv));
     int64_t fill = group == 1 ? (form.count() - channels % form.count()) % form.count() : 0;
     if (isDone(*x, form, areBytes) && fill == 0 && areZeros(conv.getLow()) && areZeros(conv.getHigh()))
       return b.notifyMatchFailure(conv, "of 16-bit integers already");
@@ -331,7 +352,7 @@ struct ConvertConv : OpRewritePattern<nn::ConvOp>, IntegerSums {
 };
 
 struct ConvertMatMul : OpRewritePattern<nn::MatMulOp>, IntegerSums {
-  ConvertMatMul(MLIRContext *context, bool hasBytes) : OpRewritePattern(context), IntegerSums{hasBytes} {}
+  ConvertMatMul(MLIRContext *context, IntegerSums sums) : OpRewritePattern(context), IntegerSums(sums) {}
 
   LogicalResult matchAndRewrite(nn::MatMulOp op, PatternRewriter &b) const override {
     std::optional<Quantized> x = quantizedOf(op.getA()), w = quantizedOf(op.getB());
@@ -342,6 +363,7 @@ struct ConvertMatMul : OpRewritePattern<nn::MatMulOp>, IntegerSums {
     bool areBytes;
     if (const char *why = match(x, w, columns, wZero, form, areBytes))
       return b.notifyMatchFailure(op, why);
+    areBytes &= !areWide(form, rowsOf(typeOf(op.getA())));
     int64_t fill = (form.count() - columns % form.count()) % form.count();
     if (isDone(*x, form, areBytes) && fill == 0)
       return b.notifyMatchFailure(op, "of 16-bit integers already");
@@ -559,7 +581,8 @@ struct FoldDequantize : impl::FoldDequantizeBase<FoldDequantize> {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
     patterns.add<SinkDequantize, CancelQuantize>(context);
-    patterns.add<ConvertConv, ConvertMatMul>(context, /*hasBytes=*/target && target.getDot() == "u8s8");
+    StringRef dot = target ? target.getDot() : "";
+    patterns.add<ConvertConv, ConvertMatMul>(context, IntegerSums{dot == "u8s8", dot == "s16s16"});
     GreedyRewriteConfig config;
     config.setUseTopDownTraversal();
     (void)applyPatternsGreedily(getOperation(), std::move(patterns), config);

@@ -335,10 +335,21 @@ SmallVector<Value> RegisterTile::start(int64_t unroll, Value target) {
   return values;
 }
 
+/// A loop of so few steps costs more than it saves in code.
+static constexpr int64_t kUnrolledDots = 4;
+
 void RegisterTile::emitReduction(unsigned loopIndex, SmallVectorImpl<Value> &accumulators) {
   if (loopIndex == root.getNumLoops())
     return emitBody(accumulators);
   int64_t extent = root.getStaticLoopRanges()[loopIndex];
+  bool isDot = dot && loopIndex + 1 == root.getNumLoops(), isBlocked = blockedLoop == loopIndex;
+  if (isDot && !isBlocked && extent / dot->count <= kUnrolledDots) {
+    for (int64_t at = 0; at < extent; at += dot->count) {
+      position[loopIndex] = constant(at);
+      emitReduction(loopIndex + 1, accumulators);
+    }
+    return;
+  }
   Value end;
   if (ShapedType::isDynamic(extent)) {
     for (OpOperand &operand : root->getOpOperands()) {
@@ -348,14 +359,12 @@ void RegisterTile::emitReduction(unsigned loopIndex, SmallVectorImpl<Value> &acc
         break;
       }
     }
-  } else if (extent == 1 || (dot && extent == dot->count && loopIndex + 1 == root.getNumLoops())) {
+  } else if (extent == 1) {
     position[loopIndex] = constant(0);
     return emitReduction(loopIndex + 1, accumulators);
   } else {
     end = constant(extent);
   }
-  bool isBlocked = blockedLoop == loopIndex;
-  bool isDot = dot && loopIndex + 1 == root.getNumLoops();
   auto op = scf::ForOp::create(b, loc, isBlocked ? blockBegin : constant(0), isBlocked ? blockEnd : end,
                                constant(isDot ? dot->count : 1), accumulators);
   {
