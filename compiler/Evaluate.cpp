@@ -70,7 +70,7 @@ FailureOr<SmallVector<AsmResourceBlob>> evaluateConstants(ModuleOp module, Array
   CompileOptions options;
   options.cpu = cpuForConstants();
   options.threads = 1;
-  options.optLevel = 1;
+  options.optLevel = 0; // runs once: compiling it takes longer than running it, whatever the weights
   options.name = "constants";
   options.keepWeights = true;
   llvm::SmallString<128> path;
