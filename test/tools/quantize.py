@@ -50,8 +50,8 @@ def image_net(opset=17):
     x = g.op("Relu", g.op("Conv", "x", g.constant(16, 3, 3, 3, scale=0.2), g.constant(16), pads=[1] * 4))
     spread = numpy_helper.to_array(g.weights[0]) * np.logspace(-1, 1, 16).reshape(-1, 1, 1, 1).astype(np.float32)
     g.weights[0].CopyFrom(numpy_helper.from_array(spread, "w0"))
-    y = g.op("Relu", g.op("Conv", x, g.constant(16, 1, 3, 3, scale=0.3), g.constant(16), pads=[1] * 4, group=16))
-    y = g.op("Conv", y, g.constant(16, 16, 1, 1, scale=0.2), pads=[0] * 4)
+    y = g.op("Relu", g.op("Conv", x, g.constant(16, 16, 1, 1, scale=0.2), pads=[0] * 4))
+    y = g.op("Conv", y, g.constant(16, 1, 3, 3, scale=0.3), g.constant(16), pads=[1] * 4, group=16)
     y = g.op("Relu", g.op("Add", x, y))
     y = g.op("Flatten", g.op("GlobalAveragePool", y))
     y = g.op("Gemm", y, g.constant(10, 16, scale=0.1), g.constant(10), transB=1)
@@ -123,8 +123,11 @@ check_model(text, (1, 7, 32), 21, 0.01, kind="int8b16", quantized_kinds=("INT8",
 
 # Each decision has its reason; a tensor of images that a residual sum reads is read as integers there too.
 decisions = {node["op"]: node for node in image_report["nodes"]}
-assert decisions["Conv"]["decision"] == decisions["Gemm"]["decision"] == "int8"
+convolutions = [node for node in image_report["nodes"] if node["op"] == "Conv"]
+assert [node["decision"] for node in convolutions] == ["int8", "int8", "float"], convolutions
+assert decisions["Gemm"]["decision"] == "int8"
 assert decisions["Add"]["decision"] == "follows" and "conv" in decisions["Add"]["reason"], decisions["Add"]
+assert "--all" in convolutions[-1]["reason"], convolutions
 assert decisions["Softmax"]["decision"] == "float"
 assert "both vary" in [node for node in text_report["nodes"] if node["op"] == "MatMul"][-1]["reason"]
 # The outlying channel goes into the weights; without that the error is larger.
@@ -150,10 +153,11 @@ assert len({open(file, "rb").read() for file in files}) == 1
 
 # Without the scaling of channels, with one method.
 report = os.path.join(FOLDER, "report.json")
-quantize(image, "-o", files[0], "--calib", data, "--no-scaling", "--calib-method=minmax", "--report", report)
+quantize(image, "-o", files[0], "--calib", data, "--all", "--no-scaling", "--calib-method=minmax", "--report", report)
 plain = json.load(open(report))
 assert plain["method"] == "minmax" and list(plain["errors_of_methods"]) == ["minmax"], plain["errors_of_methods"]
 assert not any(node.get("channels_scaled") for node in plain["nodes"])
+assert all(node["decision"] == "int8" for node in plain["nodes"] if node["op"] == "Conv")
 ranges = [node for node in plain["nodes"] if "range" in node]
 step = ranges[0]["scale"]
 assert all(abs(a - b) <= node["scale"] for node in ranges for a, b in zip(node["range"], node["seen"])), (step, ranges)

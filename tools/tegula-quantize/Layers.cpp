@@ -8,6 +8,9 @@
 using namespace llvm;
 using namespace tegula;
 
+/// Channels of a group below which no instruction sums their products.
+static constexpr int64_t kLeastChannels = 4;
+
 /// Operators that pass numbers of an image on, or add few of them: on integers' bytes they take a quarter of the time.
 static bool isFollower(StringRef op) {
   return StringSwitch<bool>(op)
@@ -106,7 +109,7 @@ static std::string fill(Layer &layer, const ModelGraph &model, const onnx::NodeP
   return isRow && static_cast<int64_t>(layer.biases.size()) == layer.outputs ? "" : "its bias is no row";
 }
 
-LayerList tegula::findLayers(const ModelGraph &model, ArrayRef<std::string> kept) {
+LayerList tegula::findLayers(const ModelGraph &model, ArrayRef<std::string> kept, bool isAll) {
   LayerList list;
   MapVector<StringRef, int> sites;
   for (int index = 0; index < model.nodeCount(); ++index) {
@@ -123,6 +126,9 @@ LayerList tegula::findLayers(const ModelGraph &model, ArrayRef<std::string> kept
     std::string why = matches(kept, layer.name, node.op_type()) ? "asked for by --keep-fp"
                       : !isKnown                                ? node.op_type() + " has no integer form"
                                                                 : fill(layer, model, node);
+    if (why.empty() && !isAll && layer.groups > 1 && layer.channels / layer.groups < kLeastChannels)
+      why = "float is faster: its groups have " + std::to_string(layer.channels / layer.groups) +
+            " channels, too few to sum products of (--all quantizes it anyway)";
     if (!why.empty()) {
       list.refusals.push_back({index, why});
       continue;

@@ -70,6 +70,7 @@ static Error parse(const Arguments &arguments, QuantizeOptions &options) {
   if (!threads)
     return threads.takeError();
   options.threads = *threads;
+  options.isAll = arguments.has("all");
   options.isScaled = !arguments.has("no-scaling");
   options.isCorrected = !arguments.has("no-bias-correction");
   for (StringRef pattern : arguments.all("keep-fp"))
@@ -104,6 +105,7 @@ static Error run(ArrayRef<StringRef> words) {
       {"percentile", "P", "of numbers within the range, for percentile (default 99.99)"},
       {"samples", "N", "use at most N samples (default 128)"},
       {"keep-fp", "PATTERN", "nodes that stay real, by name or operator, with * and ?; repeat"},
+      {"all", "", "also layers that integers do not make faster, as hardware without float needs"},
       {"accuracy-budget", "EXPR", "rms<=0.02, cosine>=0.999 or top1>=0.995: nodes stay real until the samples keep it"},
       {"report", "PATH", "ranges, errors, decisions and reasons of each node: a page, or JSON by the suffix .json"},
       {"no-scaling", "", "leave the channels' ranges as they are"},

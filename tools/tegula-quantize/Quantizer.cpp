@@ -141,7 +141,7 @@ private:
     if (!opened)
       return opened.takeError();
     model = std::move(*opened);
-    list = findLayers(*model, options.kept);
+    list = findLayers(*model, options.kept, options.isAll);
     if (list.layers.empty())
       return refuse(*model, list, options);
     tell(1, "read", formatv("{0} layers, {1} tensors", list.layers.size(), list.sites.size()), true);

@@ -19,7 +19,7 @@ struct QuantizeOptions {
   std::string method = "auto"; ///< or the name of a RangeMethod
   double percentile = 99.99;
   int64_t sampleLimit = 128, threads = 0;
-  bool isScaled = true, isCorrected = true;
+  bool isScaled = true, isCorrected = true, isAll = false;
   std::vector<std::string> kept;          ///< patterns of nodes that stay real
   std::vector<std::string> compilerWords; ///< --shape and --dim
   std::string budgetText;                 ///< as it was given

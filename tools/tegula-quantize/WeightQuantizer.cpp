@@ -68,7 +68,7 @@ private:
     if (!opened)
       return opened.takeError();
     model = std::move(*opened);
-    list = findLayers(*model, options.kept);
+    list = findLayers(*model, options.kept, options.isAll);
     LayerList products;
     products.refusals = list.refusals;
     for (Site &site : list.sites)
