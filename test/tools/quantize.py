@@ -2,11 +2,13 @@
 # bytes however often and on however many threads; its report names every node; it refuses with one message.
 # RUN: %python %s %tegula %tegulac %t
 
+import io
 import json
 import os
 import subprocess
 import sys
 import xml.dom.minidom
+import zipfile
 
 import numpy as np
 import onnx
@@ -181,6 +183,13 @@ subprocess.run([TEGULAC, image, "-o", direct, "--quant=int8", f"--calib={data}",
 answer = list(tegula.load(direct).run({"x": stacked[:1]}).values())[0]
 assert distance(reference(image, [{"x": stacked[:1]}]), answer) < 0.05
 
+# A model with its data beside it.
+beside = os.path.join(FOLDER, "beside.onnx")
+onnx.save(onnx.load(image), beside, save_as_external_data=True, location="beside.bin", size_threshold=0)
+quantize(beside, "-o", files[1], "--calib", data)
+quantize(image, "-o", files[2], "--calib", data)
+assert open(files[1], "rb").read() == open(files[2], "rb").read()
+
 # Refusals, each with a way out, and nothing written.
 absent = os.path.join(FOLDER, "absent.onnx")
 assert "no such file" in quantize(image, "-o", absent, "--calib", "nowhere.npz", code=3)
@@ -193,6 +202,16 @@ assert "no array for input 'x'" in quantize(image, "-o", absent, "--calib", os.p
 np.savez(os.path.join(FOLDER, "nan.npz"), x=np.full((1, 3, 12, 12), np.nan, np.float32))
 assert "not a finite tensor" in quantize(image, "-o", absent, "--calib", os.path.join(FOLDER, "nan.npz"), code=1)
 assert "nothing can be quantized" in quantize(image_out, "-o", absent, "--calib", data, code=1)
+# Arrays that claim more than the archive has.
+broken = os.path.join(FOLDER, "claims.npz")
+with zipfile.ZipFile(broken, "w") as archive:
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": (10 ** 9, 3, 12, 12)})
+    archive.writestr("x.npy", stream.getvalue())
+assert "does not hold" in quantize(image, "-o", absent, "--calib", broken, code=3)
+with open(broken, "wb") as file:
+    file.write(b"PK\x03\x04" + bytes(100))
+assert "not a .npz archive" in quantize(image, "-o", absent, "--calib", broken, code=3)
 with open(os.path.join(FOLDER, "broken.onnx"), "wb") as file:
     file.write(open(image, "rb").read()[:-100])
 assert "not an ONNX model" in quantize(os.path.join(FOLDER, "broken.onnx"), "-o", absent, "--calib", data, code=1)

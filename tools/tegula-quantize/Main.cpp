@@ -6,6 +6,9 @@
 #include "tegula/tools/tegula/Command.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/Signals.h"
+#include <new>
+#include <unistd.h>
 
 using namespace llvm;
 using namespace tegula;
@@ -142,8 +145,17 @@ static Error run(ArrayRef<StringRef> words) {
   return Error::success();
 }
 
+/// Memory ran out: nothing may be allocated here. Files that are not finished are removed.
+static void outOfMemory() {
+  sys::RunInterruptHandlers();
+  constexpr StringRef kWords = "tegula quantize: error: out of memory; fewer or smaller samples may fit\n";
+  (void)!write(STDERR_FILENO, kWords.data(), kWords.size());
+  _exit(static_cast<int>(Exit::Limit));
+}
+
 int main(int argc, char **argv) {
   InitLLVM init(argc, argv);
+  std::set_new_handler(outOfMemory);
   SmallVector<StringRef> words(argv + 1, argv + argc);
   return exitCode(run(words), "tegula quantize");
 }

@@ -139,9 +139,11 @@ static Error embed(onnx::TensorProto &tensor, ExternalFiles &files, StringRef pa
     return Error::success();
   int64_t count = elementCount(tensor);
   bool isHalved = tensor.data_type() == onnx::TensorProto::INT4 || tensor.data_type() == onnx::TensorProto::UINT4;
-  std::string why = "keeps its data outside, but its shape has negative or too many elements";
+  std::string why;
   std::optional<ExternalData> data;
-  if (count >= 0)
+  if (count < 0)
+    why = "keeps its data outside, but its shape has a negative extent or too many elements";
+  else
     data = files.find(tensor, isHalved ? (count + 1) / 2 : count * bytesOf(tensor.data_type()), why);
   if (!data)
     return fail(Exit::Io, path + ": tensor '" + tensor.name() + "' " + why);

@@ -43,6 +43,11 @@ public:
       return read.takeError();
     header = std::move(*read);
     begun.erase(0, header.bytes);
+    unz_file_info64 info;
+    int64_t count = elementCount(header.shape);
+    if (count < 0 || unzGetCurrentFileInfo64(file, &info, nullptr, 0, nullptr, 0, nullptr, 0) != UNZ_OK ||
+        info.uncompressed_size != header.bytes + count * elementBytes(header.dtype))
+      return fail(Exit::Io, path + ": '" + entry + "' does not hold " + typeText(header.dtype, header.shape));
     return findSamples();
   }
 
