@@ -202,6 +202,12 @@ assert "no array for input 'x'" in quantize(image, "-o", absent, "--calib", os.p
 np.savez(os.path.join(FOLDER, "nan.npz"), x=np.full((1, 3, 12, 12), np.nan, np.float32))
 assert "not a finite tensor" in quantize(image, "-o", absent, "--calib", os.path.join(FOLDER, "nan.npz"), code=1)
 assert "nothing can be quantized" in quantize(image_out, "-o", absent, "--calib", data, code=1)
+# A cycle: what is wrong is said by the compiler, of the user's file and node.
+cyclic = onnx.load(image)
+cyclic.graph.node[0].input[0] = cyclic.graph.node[1].output[0]
+onnx.save(cyclic, os.path.join(FOLDER, "cyclic.onnx"))
+said = quantize(os.path.join(FOLDER, "cyclic.onnx"), "-o", absent, "--calib", data, code=1)
+assert "cyclic.onnx: node 'conv_0'" in said, said
 # Arrays that claim more than the archive has.
 broken = os.path.join(FOLDER, "claims.npz")
 with zipfile.ZipFile(broken, "w") as archive:

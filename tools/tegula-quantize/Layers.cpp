@@ -68,8 +68,8 @@ static void findBiasAfter(Layer &layer, const ModelGraph &model, const onnx::Nod
 }
 
 static std::string fill(Layer &layer, const ModelGraph &model, const onnx::NodeProto &node) {
-  if (node.input_size() < 2 || node.input(0).empty())
-    return "it lacks operands";
+  if (node.input_size() < 2 || node.input(0).empty() || node.output_size() != 1)
+    return "it lacks operands or results";
   if (model.constantOf(node.input(0)))
     return "its left side is constant";
   const onnx::TensorProto *weight = model.constantOf(node.input(1));

@@ -173,8 +173,7 @@ private:
   Error observe() {
     tell(2, "observe", "compiling", false);
     onnx::ModelProto proto = makeObserved(*model, list);
-    Expected<std::unique_ptr<CompiledModel>> compiled =
-        CompiledModel::compile(proto, "observed", options.compilerWords, options.threads);
+    Expected<std::unique_ptr<CompiledModel>> compiled = CompiledModel::compile(proto, "observed", options);
     if (!compiled)
       return compiled.takeError();
     observed = std::move(*compiled);
@@ -251,7 +250,7 @@ private:
 
   Error choose() {
     tell(5, "choose", "compiling", false);
-    Expected<std::unique_ptr<Trial>> created = Trial::create(*model, list, options.compilerWords, options.threads);
+    Expected<std::unique_ptr<Trial>> created = Trial::create(*model, list, options);
     if (!created)
       return created.takeError();
     trial = std::move(*created);

@@ -123,7 +123,8 @@ private:
 
 /// The value before the last function of an output; empty if that is none that saturates. Shapes may change after it.
 static std::string beforeSaturation(const ModelGraph &model, StringRef value) {
-  while (true) {
+  // Not for ever: nobody has checked yet that the graph has no cycle.
+  for (int step = 0; step < model.nodeCount(); ++step) {
     int producer = model.producerOf(value);
     if (producer < 0 || !isStandard(model.node(producer)) || model.node(producer).input_size() == 0)
       return "";
@@ -141,6 +142,7 @@ static std::string beforeSaturation(const ModelGraph &model, StringRef value) {
       return "";
     value = node.input(0);
   }
+  return "";
 }
 
 std::vector<int> tegula::comparedOutputs(const ModelGraph &model) {

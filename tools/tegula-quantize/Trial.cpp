@@ -20,30 +20,39 @@ CompiledModel::~CompiledModel() {
 }
 
 Expected<std::unique_ptr<CompiledModel>> CompiledModel::compile(onnx::ModelProto &proto, StringRef name,
-                                                                ArrayRef<std::string> options, int64_t threads) {
+                                                                const QuantizeOptions &options) {
   std::optional<std::string> driver = findTool("tegulac");
   if (!driver)
     return fail(Exit::Io, "quantizing needs tegulac, which is neither beside this tool nor in $PATH");
   auto result = std::make_unique<CompiledModel>();
   if (sys::fs::createUniqueDirectory("tegula-quantize", result->folder))
     return fail(Exit::Io, "cannot make a temporary folder");
-  std::string stem = (result->folder + "/" + name).str(), model = stem + ".onnx", object = stem + ".so", why;
-  if (Error error = ModelGraph::write(proto, model))
+  std::string stem = (result->folder + "/" + name).str(), object = stem + ".so", messages = stem + ".txt", why;
+  auto compileFile = [&](const std::string &model, const std::string &output) {
+    std::vector<std::string> words{*driver, model, "-o", output, "--progress=none"};
+    words.insert(words.end(), options.compilerWords.begin(), options.compilerWords.end());
+    return runTool(words, std::nullopt, messages, why);
+  };
+  if (Error error = ModelGraph::write(proto, stem + ".onnx"))
     return error;
-  std::vector<std::string> words{*driver, model, "-o", object, "--progress=none"};
-  words.insert(words.end(), options.begin(), options.end());
-  int code = runTool(words, std::nullopt, stem + ".txt", why);
-  (void)sys::fs::remove(model);
-  (void)sys::fs::remove(model + ".data");
+  int code = compileFile(stem + ".onnx", object);
+  for (StringRef suffix : {".onnx", ".onnx.data"})
+    (void)sys::fs::remove(stem + suffix);
   if (code) {
-    std::string text = code < 0 ? why : textOf(stem + ".txt");
-    return fail(code < 0 ? Exit::Internal : static_cast<Exit>(code), "the model cannot be compiled:\n" + text);
+    // What is wrong with the model is said of the user's file; else it is the change to it.
+    std::string text = code < 0 ? why : textOf(messages);
+    if (int own = code < 0 ? 0 : compileFile(options.model, stem + ".json"); own > 0) {
+      code = own;
+      text = textOf(messages);
+    }
+    return fail(code < 0 ? Exit::Internal : static_cast<Exit>(code),
+                options.model + " cannot be compiled\n" + StringRef(text).rtrim());
   }
   Expected<Artifact> artifact = Artifact::open(object, "");
   if (!artifact)
     return artifact.takeError();
   result->artifact = *artifact;
-  Expected<std::unique_ptr<Session>> session = Session::create(result->artifact, threads, /*isProfiled=*/false);
+  Expected<std::unique_ptr<Session>> session = Session::create(result->artifact, options.threads, /*isProfiled=*/false);
   if (!session)
     return session.takeError();
   result->session = std::move(*session);
@@ -70,11 +79,11 @@ static void setFloats(HostTensor &tensor, ArrayRef<float> values) {
   memcpy(tensor.data.data(), values.data(), tensor.data.size());
 }
 
-Expected<std::unique_ptr<Trial>> Trial::create(ModelGraph &model, const LayerList &list, ArrayRef<std::string> words,
-                                               int64_t threads) {
+Expected<std::unique_ptr<Trial>> Trial::create(ModelGraph &model, const LayerList &list,
+                                               const QuantizeOptions &options) {
   std::unique_ptr<Trial> trial(new Trial(list));
   onnx::ModelProto proto = makeTrial(model, list, trial->names);
-  Expected<std::unique_ptr<CompiledModel>> compiled = CompiledModel::compile(proto, "trial", words, threads);
+  Expected<std::unique_ptr<CompiledModel>> compiled = CompiledModel::compile(proto, "trial", options);
   if (!compiled)
     return compiled.takeError();
   trial->compiled = std::move(*compiled);

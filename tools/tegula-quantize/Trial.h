@@ -2,6 +2,7 @@
 #ifndef TEGULA_TOOLS_QUANTIZE_TRIAL_H
 #define TEGULA_TOOLS_QUANTIZE_TRIAL_H
 
+#include "Options.h"
 #include "Rewrite.h"
 #include "Samples.h"
 #include "tegula/tools/tegula/Artifact.h"
@@ -12,9 +13,9 @@ namespace tegula {
 /// A model compiled into a temporary folder, which goes with it, and loaded.
 class CompiledModel {
 public:
-  /// `words`: options of tegulac; `name`: a word for the file. What the compiler says of a failure is passed on.
+  /// `proto` is made of the model that `options` name; `name`: a word for the file.
   static llvm::Expected<std::unique_ptr<CompiledModel>> compile(onnx::ModelProto &proto, llvm::StringRef name,
-                                                                llvm::ArrayRef<std::string> words, int64_t threads);
+                                                                const QuantizeOptions &options);
   ~CompiledModel();
 
   const Artifact &getArtifact() const { return artifact; }
@@ -42,7 +43,7 @@ Distance distanceOf(llvm::ArrayRef<std::vector<HostTensor>> references, llvm::Ar
 class Trial {
 public:
   static llvm::Expected<std::unique_ptr<Trial>> create(ModelGraph &model, const LayerList &list,
-                                                       llvm::ArrayRef<std::string> words, int64_t threads);
+                                                       const QuantizeOptions &options);
 
   /// The outputs that the observed model gives for a sample, without the sites.
   void addReference(std::vector<HostTensor> sample, std::vector<HostTensor> outputs);

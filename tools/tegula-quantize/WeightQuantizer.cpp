@@ -103,8 +103,7 @@ private:
   Error round(ArrayRef<size_t> sites) {
     tell(2, "observe", "compiling", false);
     onnx::ModelProto proto = makeProducts(*model, list, sites);
-    Expected<std::unique_ptr<CompiledModel>> compiled =
-        CompiledModel::compile(proto, "observed", options.compilerWords, options.threads);
+    Expected<std::unique_ptr<CompiledModel>> compiled = CompiledModel::compile(proto, "observed", options);
     if (!compiled)
       return compiled.takeError();
     Expected<Samples> samples = openSamples(options, *model, (*compiled)->getArtifact());
@@ -146,8 +145,7 @@ private:
 
   Error compare(onnx::ModelProto &proto) {
     tell(5, "compare", "compiling", false);
-    Expected<std::unique_ptr<CompiledModel>> compiled =
-        CompiledModel::compile(proto, "quantized", options.compilerWords, options.threads);
+    Expected<std::unique_ptr<CompiledModel>> compiled = CompiledModel::compile(proto, "quantized", options);
     if (!compiled)
       return compiled.takeError();
     std::vector<std::vector<HostTensor>> found, expected;
