@@ -1,5 +1,4 @@
-//===- Recurrent.cpp - rows of LSTM, GRU and RNN
-//--------------------------------------------------------------------===//
+//===- Recurrent.cpp - rows of LSTM, GRU and RNN --------------------------------------------------------------===//
 
 #include "tegula/compiler/import/GraphImporter.h"
 
@@ -76,8 +75,10 @@ static Value pick(Node &n, Value x, int64_t direction) {
   return n.reshape(n.slice(x, 0, direction, 1), n.shapeOf(x).drop_front());
 }
 
-static FailureOr<Values> recurrent(Node &n, StringRef kind, int64_t gates, ArrayRef<StringRef> absent) {
-  Value x = n.in(0), w = n.in(1), r = n.in(2);
+/// `w` and `r`: [directions, gates * hidden, inputs or hidden].
+static FailureOr<Values> recurrent(Node &n, StringRef kind, int64_t gates, ArrayRef<StringRef> absent, Value w,
+                                   Value r) {
+  Value x = n.in(0);
   bool isBatchFirst = n.getInt("layout", 0);
   if (n.rankOf(x) != 3 || n.rankOf(w) != 3 || n.rankOf(r) != 3)
     return n.refuse("T0202", "expects a sequence [T, B, I] and weights [directions, rows, columns]");
@@ -145,11 +146,51 @@ static FailureOr<Values> recurrent(Node &n, StringRef kind, int64_t gates, Array
   return results;
 }
 
+/// Weights of com.microsoft::DynamicQuantizeLSTM, [directions, inputs, 4 * hidden] with a scale and a zero point for
+/// each direction, or also for each of the last, as those of LSTM; null (reported) where they do not fit.
+static Value realWeights(Node &n, size_t i, size_t scale) {
+  for (size_t operand : {i, scale})
+    if (!n.has(operand)) {
+      (void)n.refuse("T0201", "input " + Twine(operand) + " is missing");
+      return {};
+    }
+  Value w = n.in(i), zero = n.in(scale + 1);
+  Type f32 = n.b.getF32Type();
+  if (n.rankOf(w) != 3 || !n.typeOf(w).hasStaticShape() || !n.elementOf(w).isInteger(8)) {
+    (void)n.refuse("T0202", "expects weights [directions, inputs, 4 * hidden] of 8-bit integers");
+    return {};
+  }
+  auto beside = [&](Value parameter) -> Value {
+    ArrayRef<int64_t> shape = n.shapeOf(parameter), whole = n.shapeOf(w);
+    bool isEach = shape == ArrayRef<int64_t>{whole[0], whole[2]}, isOne = shape == ArrayRef<int64_t>{whole[0]};
+    if (isEach || isOne)
+      return n.reshape(parameter, {whole[0], 1, isEach ? whole[2] : 1});
+    (void)n.refuse("T0202", "a scale or zero point fits neither the directions nor the gates of the weights");
+    return {};
+  };
+  Value scales = beside(n.in(scale)), zeros = zero ? beside(zero) : Value();
+  if (!scales || (zero && !zeros))
+    return {};
+  Value real = n.cast(w, f32);
+  if (zero)
+    real = n.binary("sub", real, n.cast(zeros, f32));
+  return n.transpose(n.binary("mul", real, scales), {0, 2, 1});
+}
+
+/// Its inputs stay real: ONNX Runtime rounds them to 8 bits as it goes, which is for speed and no part of the meaning.
+static FailureOr<Values> dynamicQuantizeLstm(Node &n) {
+  Value w = realWeights(n, 1, 8), r = realWeights(n, 2, 10);
+  if (!w || !r)
+    return failure();
+  return recurrent(n, "lstm", 4, {"Sigmoid", "Tanh", "Tanh"}, w, r);
+}
+
 ArrayRef<Row> recurrentRows() {
   static const Row rows[] = {
-      {"LSTM", 7, [](Node &n) { return recurrent(n, "lstm", 4, {"Sigmoid", "Tanh", "Tanh"}); }},
-      {"GRU", 7, [](Node &n) { return recurrent(n, "gru", 3, {"Sigmoid", "Tanh"}); }},
-      {"RNN", 7, [](Node &n) { return recurrent(n, "rnn", 1, {"Tanh"}); }},
+      {"LSTM", 7, [](Node &n) { return recurrent(n, "lstm", 4, {"Sigmoid", "Tanh", "Tanh"}, n.in(1), n.in(2)); }},
+      {"GRU", 7, [](Node &n) { return recurrent(n, "gru", 3, {"Sigmoid", "Tanh"}, n.in(1), n.in(2)); }},
+      {"RNN", 7, [](Node &n) { return recurrent(n, "rnn", 1, {"Tanh"}, n.in(1), n.in(2)); }},
+      {"com.microsoft::DynamicQuantizeLSTM", 1, dynamicQuantizeLstm},
   };
   return rows;
 }

@@ -231,6 +231,22 @@ for bits, has_zeros, k, size in ((4, False, 64, 16), (4, True, 100, 32), (8, Tru
     weights = ((values - zeros[..., None]) * scale[..., None]).reshape(5, -1)[:, :k]
     np.testing.assert_allclose(got, x @ weights.T, rtol=1e-4, atol=1e-4)
 
+# A layer of LSTM whose weights are integers: what the real ones give. One scale for each direction, or for each column.
+for scales_shape in ((2,), (2, 12)):
+    weights = {"w": integers(np.int8, 2, 5, 12), "r": integers(np.int8, 2, 3, 12)}
+    parameters = {key: random.uniform(0.001, 0.01, scales_shape).astype(F32) for key in ("ws", "rs")}
+    parameters.update({key: integers(np.int8, *scales_shape) for key in ("wz", "rz")})
+    bias = {"b": random.standard_normal((2, 24)).astype(F32)}
+    x = random.standard_normal((4, 2, 5)).astype(F32)
+    inputs = ["x", "w", "r", "b", "", "", "", "", "ws", "wz", "rs", "rz"]
+    lstm = {"direction": "bidirectional", "hidden_size": 3}
+    got = run([helper.make_node("DynamicQuantizeLSTM", inputs, ["y"], "m", domain=MS, **lstm)], {"x": x},
+              {**weights, **parameters, **bias}, MS)
+    beside = {key: value.reshape(2, 1, -1) for key, value in parameters.items()}
+    real = {key: ((weights[key].astype(F32) - beside[key + "z"]) * beside[key + "s"]).transpose(0, 2, 1) for key in "wr"}
+    expected = run([helper.make_node("LSTM", ["x", "w", "r", "b"], ["y"], "m", **lstm)], {"x": x}, {**real, **bias})
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+
 # Pools and choices.
 x, y, chosen = integers(np.uint8, 1, 6, 9, 9), integers(np.uint8, 1, 6, 9, 9), random.integers(0, 2, (9, 1)).astype(bool)
 scales = {"s": F32(0.1), "z": np.uint8(9), "t": F32(0.07), "u": np.uint8(3)}
