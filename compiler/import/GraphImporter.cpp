@@ -177,6 +177,23 @@ static FailureOr<Values> build(RowBuilder row, Node &node) {
   return node.refuse("T0202", text);
 }
 
+/// Whether a node may read integers of 4 bits, each in a byte of its own; reported where not. What moves them gives such.
+bool GraphImporter::readsFourBit(Node &node) {
+  bool isMove = llvm::StringSwitch<bool>(operatorOf(node.proto))
+                    .Cases({"Identity", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten"}, true)
+                    .Default(false);
+  bool isRead = llvm::StringSwitch<bool>(operatorOf(node.proto))
+                    .Cases({"DequantizeLinear", "com.microsoft::DequantizeLinear"}, true)
+                    .Case("com.microsoft::GatherBlockQuantized", true)
+                    .Default(false);
+  for (const std::string &name : node.proto.output())
+    if (isMove)
+      fourBit.insert(name);
+  if (!isMove && !isRead)
+    (void)node.refuse("T0102", "it reads integers of 4 bits, which only DequantizeLinear and moves of elements may");
+  return isMove || isRead;
+}
+
 bool GraphImporter::importNode(const onnx::NodeProto &proto, int index, OpBuilder &b, StringRef prefix) {
   Location loc = locationOfNode(context, path, proto, index, prefix);
   int opset = opsetOf(proto.domain());
@@ -185,11 +202,9 @@ bool GraphImporter::importNode(const onnx::NodeProto &proto, int index, OpBuilde
   if (!gatherInputs(proto, loc, inputs))
     return false;
   Node node(*this, proto, opset, b, loc, std::move(inputs));
-  if (proto.op_type() != "DequantizeLinear")
-    for (const std::string &name : proto.input())
-      if (fourBit.contains(name))
-        return succeeded(node.refuse("T0102", "tensor '" + name +
-                                                  "' holds integers of 4 bits, which only DequantizeLinear may read"));
+  for (const std::string &name : proto.input())
+    if (fourBit.contains(name) && !readsFourBit(node))
+      return false;
   Values results;
   RowBuilder row = findRow(operatorOf(proto), opset);
   const onnx::FunctionProto *local = localFunction(proto);

@@ -71,6 +71,7 @@ private:
   bool importNodes(const google::protobuf::RepeatedPtrField<onnx::NodeProto> &nodes, mlir::OpBuilder &b,
                    llvm::StringRef prefix);
   bool importNode(const onnx::NodeProto &proto, int index, mlir::OpBuilder &b, llvm::StringRef prefix);
+  bool readsFourBit(Node &node);
   bool defineOutputs(Node &node, Values results);
   bool expandFunction(const onnx::FunctionProto &function, Node &node, llvm::StringRef name, Values &results);
   bool gatherInputs(const onnx::NodeProto &proto, mlir::Location loc, Values &inputs);
@@ -94,7 +95,7 @@ private:
   llvm::StringMap<int> opsets;
   llvm::StringMap<Declared> declared;
   llvm::StringMap<int64_t> dims; // extents of symbols that the options fix
-  llvm::StringSet<> fourBit;     // initializers of 4-bit integers, one in each byte: only DequantizeLinear reads them
+  llvm::StringSet<> fourBit;     // values of 4-bit integers, one in each byte
   llvm::StringSet<> broken;      // values that failed: what depends on them is skipped, other problems are still found
   ExternalFiles externalFiles;
   bool areShapesAsDeclared = true; // false when --shape changes an extent that the model fixes

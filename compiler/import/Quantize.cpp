@@ -518,6 +518,47 @@ static FailureOr<Values> matmulNBits(Node &n) {
   return one(n.binary("add", y->front(), n.in(5)));
 }
 
+/// Rows of a constant in blocks, gathered before they become real numbers where all extents are known. Bytes of uint8
+/// hold two numbers of 4 bits each (then zero is 8 where there is no zero point), the first in the low half.
+static FailureOr<Values> gatherBlockQuantized(Node &n) {
+  if (!hasInputs(n, {0, 1, 2}))
+    return failure();
+  Value data = n.in(0), indices = n.cast(n.in(1), n.b.getI64Type()), scale = n.in(2), zero = n.in(3);
+  FailureOr<int64_t> from = n.axis(n.getInt("gather_axis", 0), n.rankOf(data)),
+                     axis = n.axis(n.getInt("quantize_axis", 1), n.rankOf(data));
+  if (failed(from) || failed(axis))
+    return failure();
+  int64_t block = n.getInt("block_size", 128), bits = n.getInt("bits", 4);
+  if (!n.typeOf(data).hasStaticShape() || !n.typeOf(scale).hasStaticShape() || n.rankOf(scale) != n.rankOf(data) ||
+      *from == *axis || block < 1)
+    return n.refuse("T0202", "expects constants, with a scale for each block of an axis other than that of the rows");
+  auto blocksOf = [&](int64_t extent) { return (extent + block - 1) / block; };
+  int64_t extent = n.shapeOf(data)[*axis], blocks = n.shapeOf(scale)[*axis];
+  Type ui8 = IntegerType::get(n.b.getContext(), 8, IntegerType::Unsigned);
+  if (blocks != blocksOf(extent) && bits == 4 && n.elementOf(data) == ui8 && *axis == n.rankOf(data) - 1 &&
+      blocks == blocksOf(2 * extent)) {
+    data = unpackedBits(n, data, bits);
+    if (zero) {
+      zero = unpackedBits(n, zero, bits);
+      if (n.shapeOf(zero)[*axis] > blocks)
+        zero = n.slice(zero, *axis, 0, blocks);
+    } else {
+      zero = n.finish("nn.expand", {n.reshape(n.number(ui8, 8), Ints(n.rankOf(data), 1)), n.ints(n.shapeOf(scale))},
+                      RankedTensorType::get(n.shapeOf(scale), ui8), {});
+    }
+  }
+  auto rowsOf = [&](Value value) {
+    return value ? n.make<nn::GatherOp>({value, indices}, n.attr("axis", *from)) : value;
+  };
+  Type element = n.elementOf(scale);
+  if (!n.typeOf(indices).hasStaticShape()) {
+    Value real = dequantizeAlong(n, data, scale, zero, *axis, block, element);
+    return real ? one(rowsOf(real)) : FailureOr<Values>(failure());
+  }
+  int64_t place = *axis > *from ? *axis + n.rankOf(indices) - 1 : *axis;
+  return one(dequantizeAlong(n, rowsOf(data), rowsOf(scale), rowsOf(zero), place, block, element));
+}
+
 ArrayRef<Row> quantizeRows() {
   static const Row rows[] = {
       {"QuantizeLinear", 10, quantizeLinear},
@@ -542,6 +583,7 @@ ArrayRef<Row> quantizeRows() {
       {"com.microsoft::MatMulIntegerToFloat", 1, matmulIntegerToFloat},
       {"com.microsoft::DynamicQuantizeMatMul", 1, dynamicQuantizeMatMul},
       {"com.microsoft::MatMulNBits", 1, matmulNBits},
+      {"com.microsoft::GatherBlockQuantized", 1, gatherBlockQuantized},
   };
   return rows;
 }

@@ -231,6 +231,37 @@ for bits, has_zeros, k, size in ((4, False, 64, 16), (4, True, 100, 32), (8, Tru
     weights = ((values - zeros[..., None]) * scale[..., None]).reshape(5, -1)[:, :k]
     np.testing.assert_allclose(got, x @ weights.T, rtol=1e-4, atol=1e-4)
 
+# Rows of a table in blocks of 16: numbers of 4 bits as they are, with and without zero points, and in bytes.
+for kind, has_zeros in ((TensorProto.INT4, False), (TensorProto.UINT4, True), (TensorProto.UINT8, False)):
+    low = -8 if kind == TensorProto.INT4 else 0
+    values, scale = random.integers(low, low + 16, (9, 40)), random.uniform(0.1, 1, (9, 3)).astype(F32)
+    zeros = random.integers(low, low + 16, (9, 3)) if has_zeros else np.full((9, 3), 8 if kind == TensorProto.UINT8 else 0)
+    halves = lambda v: (v.reshape(-1, 2)[:, 0] & 15 | (v.reshape(-1, 2)[:, 1] & 15) << 4).astype(np.uint8)  # noqa: E731
+    if kind == TensorProto.UINT8:
+        table = halves(values).reshape(9, 20)
+    else:
+        table = helper.make_tensor("table", kind, values.shape, halves(values).tobytes(), raw=True)
+    tensors = {"table": table, "s": scale}
+    if has_zeros:
+        padded = np.append(zeros.reshape(-1), 0)
+        tensors["z"] = helper.make_tensor("z", kind, zeros.shape, halves(padded).tobytes(), raw=True)
+    rows = random.integers(-9, 9, (2, 5))
+    got = run([helper.make_node("GatherBlockQuantized", ["table", "rows", *list(tensors)[1:]], ["y"], "m", domain=MS,
+                                block_size=16, gather_axis=0, quantize_axis=1)], {"rows": rows}, tensors, MS)
+    real = (values - np.repeat(zeros, 16, 1)[:, :40]) * np.repeat(scale, 16, 1)[:, :40]
+    np.testing.assert_allclose(got, real[rows], rtol=1e-6)
+
+# Numbers of 4 bits that are moved before they become real.
+values = random.integers(-8, 8, (6, 5, 4))
+packed = (values.reshape(-1, 2)[:, 0] & 15 | (values.reshape(-1, 2)[:, 1] & 15) << 4).astype(np.uint8)
+got = run([helper.make_node("Transpose", ["t"], ["u"], "u", perm=[2, 0, 1]),
+           helper.make_node("Reshape", ["u", "shape"], ["v"], "v"),
+           helper.make_node("DequantizeLinear", ["v", "s"], ["w"], "w", axis=0),
+           helper.make_node("MatMul", ["x", "w"], ["y"], "y")], {"x": np.eye(4, dtype=F32)},
+          {"t": helper.make_tensor("t", TensorProto.INT4, values.shape, packed.tobytes(), raw=True),
+           "shape": np.array([4, 30]), "s": np.arange(1, 5).astype(F32)})
+np.testing.assert_array_equal(got, values.transpose(2, 0, 1).reshape(4, 30) * np.arange(1, 5)[:, None])
+
 # A layer of LSTM whose weights are integers: what the real ones give. One scale for each direction, or for each column.
 for scales_shape in ((2,), (2, 12)):
     weights = {"w": integers(np.int8, 2, 5, 12), "r": integers(np.int8, 2, 3, 12)}
@@ -293,7 +324,7 @@ x = np.zeros((2, 5), F32)
 refused(helper.make_node("QuantizeLinear", ["x", "s"], ["y"], "quant", axis=1), {"x": x}, {"s": np.ones(4, F32)}, "T0202")
 refused(helper.make_node("QLinearAdd", ["x", "s"], ["y"], "sum", domain=MS), {"x": x.astype(np.int8)}, {"s": F32(1)},
         "T0201", MS)
-refused(helper.make_node("Reshape", ["w", "s"], ["y"], "view"), {"x": x}, {"w": fours["w"], "s": np.array([45])}, "4 bits")
+refused(helper.make_node("Slice", ["w", "s", "s"], ["y"], "view"), {"x": x}, {"w": fours["w"], "s": np.array([1])}, "4 bits")
 refused(helper.make_node("QLinearSigmoid", ["x", "s", "", "t"], ["y"], "sigma", domain=MS), {"x": integers(np.int8, 3)}, {
     "s": np.ones(3, F32),
     "t": F32(1)
