@@ -225,6 +225,13 @@ private:
     });
   }
 
+  /// The grid of a site by a method; wider where its channels were scaled to equal ranges.
+  Grid gridOf(size_t site, RangeMethod method, double percentile) const {
+    Grid grid = chooseGrid(statistics[site].histogram, method, percentile);
+    double headroom = isScaled(divisors[site]) ? statistics[site].headroom() : 1;
+    return headroom > 1 ? Grid::of(grid.low() * headroom, grid.high() * headroom) : grid;
+  }
+
   static bool isScaled(ArrayRef<float> divisor) {
     return any_of(divisor, [](float value) { return value != 1; });
   }
@@ -269,8 +276,8 @@ private:
     double least = HUGE_VAL;
     for (RangeMethod candidate : methods) {
       std::vector<SitePlan> attempt;
-      for (auto [index, site] : enumerate(list.sites)) {
-        attempt.push_back({true, chooseGrid(statistics[index].histogram, candidate, options.percentile)});
+      for (size_t index = 0; index < list.sites.size(); ++index) {
+        attempt.push_back({true, gridOf(index, candidate, options.percentile)});
         trial->setPlan(index, attempt.back());
       }
       Expected<Distance> found = trial->measure(kComparedSamples);
@@ -316,7 +323,7 @@ private:
           int64_t c = layer.channelOf(o, k), at = o * layer.depth + k;
           shift += (rounded[at] * of.roundedMean(c) - layer.weights[at] * of.mean(c)) / divisors[layer.site][c];
         }
-        numbers[index].biases[o] -= static_cast<float>(shift);
+        numbers[index].biases[o] -= static_cast<float>(of.trust() * shift);
       }
       trial->setNumbers(index, numbers[index]);
     }
@@ -372,11 +379,9 @@ private:
     double least = start->smooth;
     for (size_t rank = 0; rank < std::min(order.size(), kRefinedSites); ++rank) {
       size_t site = order[rank];
-      const Histogram &histogram = statistics[site].histogram;
-      for (Grid grid : {chooseGrid(histogram, RangeMethod::MinMax, 0), chooseGrid(histogram, RangeMethod::Mse, 0),
-                        chooseGrid(histogram, RangeMethod::Percentile, 99.999),
-                        chooseGrid(histogram, RangeMethod::Percentile, 99.99),
-                        chooseGrid(histogram, RangeMethod::Percentile, 99.9)}) {
+      for (Grid grid : {gridOf(site, RangeMethod::MinMax, 0), gridOf(site, RangeMethod::Mse, 0),
+                        gridOf(site, RangeMethod::Percentile, 99.999), gridOf(site, RangeMethod::Percentile, 99.99),
+                        gridOf(site, RangeMethod::Percentile, 99.9)}) {
         SitePlan attempt{true, grid};
         if (grid.scale == plans[site].grid.scale && grid.zero == plans[site].grid.zero)
           continue;

@@ -102,7 +102,15 @@ namespace {
 class Weighing {
 public:
   Weighing(const LayerList &list, const Site &site, const Statistics &statistics)
-      : list(list), site(site), statistics(statistics), squares(site.channels), largest(site.channels) {
+      : list(list), site(site), statistics(statistics), low(site.channels), high(site.channels), squares(site.channels),
+        largest(site.channels) {
+    // Few samples say little of a channel's extremes: it may well reach those of the others.
+    double least = *std::min_element(statistics.low.begin(), statistics.low.end());
+    double most = *std::max_element(statistics.high.begin(), statistics.high.end()), trust = statistics.trust();
+    for (int64_t c = 0; c < site.channels; ++c) {
+      low[c] = trust * statistics.low[c] + (1 - trust) * least;
+      high[c] = trust * statistics.high[c] + (1 - trust) * most;
+    }
     for (int index : site.layers) {
       const Layer &layer = list.layers[index];
       for (int64_t o = 0; o < layer.outputs; ++o)
@@ -117,13 +125,15 @@ public:
 
   /// The mean squared error of all outputs that rounding inputs and weights to 8 bits is expected to leave.
   double errorWith(ArrayRef<float> divisor) const {
-    double low = 0, high = 0, perStep = 0, total = 0;
+    double least = 0, most = 0, perStep = 0, total = 0;
     for (int64_t c = 0; c < site.channels; ++c) {
-      low = std::min<double>(low, statistics.low[c] / divisor[c]);
-      high = std::max<double>(high, statistics.high[c] / divisor[c]);
+      least = std::min(least, low[c] / divisor[c]);
+      most = std::max(most, high[c] / divisor[c]);
       perStep += squares[c] * divisor[c] * divisor[c];
     }
-    total = std::pow((high - low) / 255, 2) / 12 * perStep;
+    bool isScaled = any_of(divisor, [](float value) { return value != 1; });
+    double width = (most - least) * (isScaled ? statistics.headroom() : 1);
+    total = std::pow(width / 255, 2) / 12 * perStep;
     for (int index : site.layers) {
       const Layer &layer = list.layers[index];
       for (int64_t o = 0; o < layer.outputs; ++o) {
@@ -143,7 +153,7 @@ public:
     std::vector<float> divisor(site.channels, 1);
     double logs = 0, count = 0;
     for (int64_t c = 0; c < site.channels; ++c) {
-      double x = std::max(-statistics.low[c], statistics.high[c]);
+      double x = std::max(-low[c], high[c]);
       if (!(x > 0) || !(largest[c] > 0))
         continue;
       divisor[c] = static_cast<float>(std::pow(x, exponent) / std::pow(largest[c], 1 - exponent));
@@ -152,7 +162,7 @@ public:
     }
     double mean = count ? std::exp(logs / count) : 1;
     for (int64_t c = 0; c < site.channels; ++c)
-      if (std::max(-statistics.low[c], statistics.high[c]) > 0 && largest[c] > 0)
+      if (std::max(-low[c], high[c]) > 0 && largest[c] > 0)
         divisor[c] = static_cast<float>(std::clamp(divisor[c] / mean, 1 / kMaxDivisor, kMaxDivisor));
     return divisor;
   }
@@ -161,6 +171,7 @@ private:
   const LayerList &list;
   const Site &site;
   const Statistics &statistics;
+  std::vector<double> low, high;        // of each channel
   std::vector<double> squares, largest; // of each channel's weights
 };
 } // namespace

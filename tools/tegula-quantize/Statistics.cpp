@@ -75,6 +75,7 @@ bool tegula::addMoments(Statistics &statistics, const Site &site, const HostTens
     statistics.sum[channel] += sum;
     statistics.squares[channel] += squares;
   });
+  statistics.samples += 1;
   if (ok)
     statistics.seen += static_cast<double>(tensor.data.size()) / sizeof(float) / site.channels;
   return ok && isFinite;

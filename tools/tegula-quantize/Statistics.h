@@ -4,6 +4,7 @@
 
 #include "Layers.h"
 #include "tegula/tools/tegula/HostTensor.h"
+#include <cmath>
 
 namespace tegula {
 
@@ -35,7 +36,22 @@ struct Statistics {
   std::vector<double> sum, squares; ///< of each channel
   std::vector<double> roundedSum;   ///< of each channel, rounded to a grid
   double seen = 0;                  ///< numbers in each channel
+  double samples = 0;               ///< that they come from
   Histogram histogram;
+
+  /// Numbers of a channel that are independent, more or less: places of one sample are alike, so that they count by
+  /// their square root.
+  double independent() const { return std::sqrt(seen * samples); }
+
+  /// How much of what is seen of one channel is to be believed, from 0 to 1.
+  double trust() const { return independent() / (independent() + 32); }
+
+  /// How much wider a range has to be where each channel comes near its ends, so that it holds numbers that were not
+  /// seen as well as the range of all channels together does: the largest of n normal numbers grows as sqrt(2 ln n).
+  double headroom() const {
+    double count = std::max(independent(), 3.0);
+    return std::sqrt(std::log(count * std::max<size_t>(low.size(), 1)) / std::log(count));
+  }
 
   double mean(int64_t channel) const { return seen ? sum[channel] / seen : 0; }
   double meanSquare(int64_t channel) const { return seen ? squares[channel] / seen : 0; }
