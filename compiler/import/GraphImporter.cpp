@@ -177,7 +177,8 @@ static FailureOr<Values> build(RowBuilder row, Node &node) {
   return node.refuse("T0202", text);
 }
 
-/// Whether a node may read integers of 4 bits, each in a byte of its own; reported where not. What moves them gives such.
+/// Whether a node may read integers of 4 bits, each in a byte of its own; reported where not. What moves them gives
+/// such.
 bool GraphImporter::readsFourBit(Node &node) {
   bool isMove = llvm::StringSwitch<bool>(operatorOf(node.proto))
                     .Cases({"Identity", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten"}, true)

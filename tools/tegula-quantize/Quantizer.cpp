@@ -28,6 +28,9 @@ static constexpr size_t kComparedSamples = 16, kSingleSamples = 4, kRefinedSampl
 static constexpr size_t kRefinedSites = 16;
 static constexpr double kLeastRefinement = 0.002;
 
+/// Of means, for them to correct anything (see Statistics::trust).
+static constexpr double kLeastTrust = 0.5;
+
 /// By other orders of sums and scaled channels.
 static constexpr double kMaxTrialError = 1e-2;
 
@@ -316,6 +319,8 @@ private:
         continue;
       std::vector<float> rounded = numbers[index].weights.dequantized(layer);
       const Statistics &of = statistics[layer.site];
+      if (of.trust() < kLeastTrust)
+        continue;
       numbers[index].biases.resize(layer.outputs);
       for (int64_t o = 0; o < layer.outputs; ++o) {
         double shift = 0;
