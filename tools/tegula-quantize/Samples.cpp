@@ -199,7 +199,7 @@ using TakeSample = function_ref<Error(int64_t, std::vector<HostTensor>)>;
 
 static Error forEachOfArchive(const std::string &path, ArrayRef<Port> ports, int64_t limit, int64_t &done,
                               TakeSample take) {
-  int64_t count;
+  int64_t count = 1;
   Expected<std::vector<ArchivedArray>> arrays = openArrays(path, ports, count);
   if (!arrays)
     return arrays.takeError();
