@@ -67,8 +67,8 @@ struct LayerList {
 
 /// Finds them all. A node whose name or operator matches one of `kept` (with * and ?) is refused, and without `isAll`
 /// one that integers would not make faster: instructions for them sum products of neighbouring channels, of which a
-/// depthwise convolution has none (measured on AVX2 and AVX-512 VNNI: networks with depthwise layers in float are 5 to
-/// 17 % faster).
+/// depthwise convolution has none. (With AVX2 and with AVX-512 VNNI networks whose depthwise layers stay float are
+/// faster.)
 LayerList findLayers(const ModelGraph &model, llvm::ArrayRef<std::string> kept, bool isAll);
 
 } // namespace tegula

@@ -40,7 +40,7 @@ static Error parseKind(QuantizeOptions &options) {
       isPowerOf2_64(options.block))
     return Error::success();
   return fail(Exit::Usage,
-              "--to=" + options.kind + " is not int8, int8w, int4bN or int8bN with N = 16, 32, 64 and so on");
+              "--quant=" + options.kind + " is not int8, int8w, int4bN or int8bN with N = 16, 32, 64 and so on");
 }
 
 static Error parse(const Arguments &arguments, QuantizeOptions &options) {
@@ -51,7 +51,7 @@ static Error parse(const Arguments &arguments, QuantizeOptions &options) {
   options.output = arguments.get("o").str();
   options.calibration = arguments.get("calib").str();
   options.report = arguments.get("report").str();
-  options.kind = arguments.get("to", "int8").str();
+  options.kind = arguments.get("quant", "int8").str();
   options.method = arguments.get("calib-method", "auto").str();
   if (options.output.empty())
     return fail(Exit::Usage, "-o: expected the model to write; see --help");
@@ -76,6 +76,9 @@ static Error parse(const Arguments &arguments, QuantizeOptions &options) {
   options.isAll = arguments.has("all");
   options.isScaled = !arguments.has("no-scaling");
   options.isCorrected = !arguments.has("no-bias-correction");
+  for (StringRef name : {"calib-method", "percentile", "all", "accuracy-budget", "no-scaling", "no-bias-correction"})
+    if (options.isWeightOnly && arguments.has(name))
+      return fail(Exit::Usage, "--" + name + " is for --quant=int8: --quant=" + options.kind + " rounds weights alone");
   for (StringRef pattern : arguments.all("keep-fp"))
     options.kept.push_back(pattern.str());
   for (StringRef name : {"shape", "dim"})
@@ -101,7 +104,7 @@ static Error run(ArrayRef<StringRef> words) {
   OptionSpec specs[] = {
       {"o", "Q.onnx", "the quantized model"},
       {"calib", "PATH", "inputs to run the model on: FILE.npz with an array for each input, or a folder of such files"},
-      {"to", "KIND",
+      {"quant", "KIND",
        "int8 (default): inputs and weights; weights of products alone: int8w, int4b32, int8b64 and so on (a "
        "scale for each block of 32 or 64)"},
       {"calib-method", "NAME", "how ranges are chosen: minmax, percentile, mse, entropy; auto: the best of them here"},

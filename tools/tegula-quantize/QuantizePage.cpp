@@ -78,7 +78,8 @@ Error tegula::writeQuantizePage(StringRef path, const json::Object &report) {
   bool ok = writeFile(path, why, [&](raw_ostream &out) {
     beginPage(out, "Tegula: " + escaped(textOf(report, "model")) + " in " + escaped(textOf(report, "kind")));
     writeCards(out, report);
-    out << "<h2>Nodes</h2>\n<p class=\"soft\">Error alone: of the outputs, when this tensor and the weights that "
+    out << "<h2>Nodes</h2>\n<p class=\"soft\">Error alone: of the outputs (before a last Softmax or Sigmoid), when "
+           "this tensor and the weights that "
            "multiply it are the only ones rounded. Signal to noise of what the node reads and of its weights in dB; "
            "below 20 dB a tenth is noise. Nodes without numbers have nothing that is rounded.</p>\n";
     writeNodes(out, report);

@@ -332,12 +332,9 @@ static std::vector<int8_t> packed(ArrayRef<int8_t> values) {
   return result;
 }
 
-onnx::ModelProto tegula::makeWeightsOnly(ModelGraph &model, const LayerList &list, ArrayRef<bool> isQuantized,
-                                         ArrayRef<IntegerWeights> weights) {
+onnx::ModelProto tegula::makeWeightsOnly(ModelGraph &model, const LayerList &list, ArrayRef<IntegerWeights> weights) {
   Rewriter rewriter(model);
-  for (auto [layer, of, isChosen] : zip(list.layers, weights, isQuantized)) {
-    if (!isChosen)
-      continue;
+  for (auto [layer, of] : zip(list.layers, weights)) {
     std::vector<int8_t> values = layer.toModel<int8_t>(of.values);
     if (!of.block) {
       rewriter.setOperand({layer.node, 1}, addConstant<int8_t>(rewriter, layer.node, layer.weight, TensorProto::INT8,

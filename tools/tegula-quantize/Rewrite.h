@@ -49,9 +49,8 @@ onnx::ModelProto makeTrial(ModelGraph &model, const LayerList &list, TrialNames 
 onnx::ModelProto makeQuantized(ModelGraph &model, const LayerList &list, llvm::ArrayRef<SitePlan> plans,
                                llvm::ArrayRef<LayerNumbers> numbers);
 
-/// The model with integers for the weights of layers alone, in blocks or by output.
-onnx::ModelProto makeWeightsOnly(ModelGraph &model, const LayerList &list, llvm::ArrayRef<bool> isQuantized,
-                                 llvm::ArrayRef<IntegerWeights> weights);
+/// The model with integers for the weights of all layers alone, in blocks or by output.
+onnx::ModelProto makeWeightsOnly(ModelGraph &model, const LayerList &list, llvm::ArrayRef<IntegerWeights> weights);
 
 /// The bias of a layer as the quantized model holds it: 32-bit integers times `input` times the scales of the weights,
 /// which are widened where the integers would not fit.

@@ -41,11 +41,9 @@ public:
     }
     if (Error error = round(together))
       return error;
-    std::vector<char> all(list.layers.size(), true);
-    onnx::ModelProto proto =
-        makeWeightsOnly(*model, list, ArrayRef(reinterpret_cast<bool *>(all.data()), all.size()), weights);
-    if (proto.ir_version() < kIrOfInt4)
-      proto.set_ir_version(kIrOfInt4);
+    onnx::ModelProto proto = makeWeightsOnly(*model, list, weights);
+    if (options.block && proto.ir_version() < kIrOfBlocks)
+      proto.set_ir_version(kIrOfBlocks);
     if (Error error = compare(proto))
       return error;
     if (Error error = ModelGraph::write(proto, options.output))
@@ -55,8 +53,8 @@ public:
   }
 
 private:
-  /// The version of the format that has 4-bit integers.
-  static constexpr int64_t kIrOfInt4 = 10;
+  /// The version of the format that has 4-bit integers, and the first for the opset that has blocks.
+  static constexpr int64_t kIrOfBlocks = 10;
 
   void tell(int step, StringRef name, std::string detail, bool isDone) {
     if (options.onProgress)

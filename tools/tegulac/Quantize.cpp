@@ -27,7 +27,7 @@ int quantizeInput(const Request &request, StringRef path) {
                                  request.options.input,
                                  "-o",
                                  path.str(),
-                                 "--to=" + quantize.kind,
+                                 "--quant=" + quantize.kind,
                                  "--calib=" + quantize.calibration,
                                  "--progress=" + request.progress};
   for (auto [name, value] : {std::pair("--calib-method=", &quantize.method),

@@ -1,5 +1,5 @@
 // Products of dequantized numbers are sums of integers; scales of a quantization behind go into those before it.
-// RUN: %tegula-opt %s --pass-pipeline='builtin.module(func.func(tegula-fold-dequantize))' | FileCheck %s
+// RUN: %tegula-opt %s -split-input-file --pass-pipeline='builtin.module(func.func(tegula-fold-dequantize))' | FileCheck %s
 
 module attributes {tgl.target = #tgl.target<name = "cpu", triple = "x86_64-unknown-linux-gnu", cpu = "znver4", features = "", vectorBytes = 64, registers = 32, cacheKiB = 512, threads = 1, dot = "u8s8">} {
 // CHECK-LABEL: func.func @conv
@@ -91,6 +91,33 @@ func.func @negative_long(%x: tensor<2x40000xui8>) -> tensor<2x3xf32> {
 func.func @negative_variable(%x: tensor<2x8xui8>, %w: tensor<8x3xi8>) -> tensor<2x3xf32> {
   %s = nn.constant dense<0.5> : tensor<f32>
   %a = nn.dequantize %x, %s : (tensor<2x8xui8>, tensor<f32>) -> tensor<2x8xf32>
+  %b = nn.dequantize %w, %s : (tensor<8x3xi8>, tensor<f32>) -> tensor<8x3xf32>
+  %y = nn.matmul %a, %b : (tensor<2x8xf32>, tensor<8x3xf32>) -> tensor<2x3xf32>
+  return %y : tensor<2x3xf32>
+}
+}
+
+// -----
+
+// Where pairs of 16 bits are multiplied: weights that many rows read have 16 bits, those of few rows keep 8.
+module attributes {tgl.target = #tgl.target<name = "cpu", triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v3", features = "", vectorBytes = 32, registers = 16, cacheKiB = 512, threads = 1, dot = "s16s16">} {
+// CHECK-LABEL: func.func @pairs_many_rows
+// CHECK: nn.matmul %{{.+}}, %{{.+}} : (tensor<16x8xi16>, tensor<8x3xi16>) -> tensor<16x3xi32>
+func.func @pairs_many_rows(%x: tensor<16x8xi8>) -> tensor<16x3xf32> {
+  %s = nn.constant dense<0.5> : tensor<f32>
+  %w = nn.constant dense<5> : tensor<8x3xi8>
+  %a = nn.dequantize %x, %s : (tensor<16x8xi8>, tensor<f32>) -> tensor<16x8xf32>
+  %b = nn.dequantize %w, %s : (tensor<8x3xi8>, tensor<f32>) -> tensor<8x3xf32>
+  %y = nn.matmul %a, %b : (tensor<16x8xf32>, tensor<8x3xf32>) -> tensor<16x3xf32>
+  return %y : tensor<16x3xf32>
+}
+
+// CHECK-LABEL: func.func @pairs_few_rows
+// CHECK: nn.matmul %{{.+}}, %{{.+}} : (tensor<2x8xi16>, tensor<8x3xi8>) -> tensor<2x3xi32>
+func.func @pairs_few_rows(%x: tensor<2x8xi8>) -> tensor<2x3xf32> {
+  %s = nn.constant dense<0.5> : tensor<f32>
+  %w = nn.constant dense<5> : tensor<8x3xi8>
+  %a = nn.dequantize %x, %s : (tensor<2x8xi8>, tensor<f32>) -> tensor<2x8xf32>
   %b = nn.dequantize %w, %s : (tensor<8x3xi8>, tensor<f32>) -> tensor<8x3xf32>
   %y = nn.matmul %a, %b : (tensor<2x8xf32>, tensor<8x3xf32>) -> tensor<2x3xf32>
   return %y : tensor<2x3xf32>

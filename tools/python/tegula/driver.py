@@ -91,6 +91,17 @@ def _format(record):
     return "\n".join(lines)
 
 
+def _run(command, timeout, what):
+    """The ended process. Raises CompileError when it could not be started, or not within `timeout` seconds."""
+    try:
+        return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=timeout)
+    except subprocess.TimeoutExpired:
+        raise CompileError(f"{what} within {timeout} s", exit_code=4) from None
+    except OSError as error:
+        raise CompileError(f"cannot start {command[0]}: {error}", exit_code=3) from error
+
+
 def compile(model, output, *, device=None, cpu=None, shapes=None, dims=None, opt=None, target=None, attr=None,
             threads=None, name=None, emit=None, tune=None, tune_db=None, extra=(), timeout=None):
     """Compiles the ONNX file `model` to `output`, whose suffix picks the kind (.so, .o, .a, .h, .ll, .s, .mlir).
@@ -105,13 +116,7 @@ def compile(model, output, *, device=None, cpu=None, shapes=None, dims=None, opt
     model, output = os.fspath(model), os.fspath(output)
     command = [find_tool("tegulac"), model, "-o", output, "--diagnostics=json", "--progress=none"]
     command += _flags(shapes, dims, opt, device, cpu, target, attr, threads, name, emit, tune, tune_db, extra)
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              timeout=timeout)
-    except subprocess.TimeoutExpired:
-        raise CompileError(f"{model}: not compiled within {timeout} s", exit_code=4) from None
-    except OSError as error:
-        raise CompileError(f"cannot start {command[0]}: {error}", exit_code=3) from error
+    done = _run(command, timeout, f"{model}: not compiled")
     if done.returncode == 0:
         return output
     records, rest = _parse_diagnostics(done.stderr.decode("utf-8", "replace"))
@@ -122,13 +127,13 @@ def compile(model, output, *, device=None, cpu=None, shapes=None, dims=None, opt
     raise CompileError(text or f"tegulac failed with exit code {done.returncode}", records, done.returncode)
 
 
-def quantize(model, output, calibration, *, kind="int8", method=None, keep_fp=(), accuracy_budget=None, samples=None,
+def quantize(model, output, calibration, *, quant="int8", method=None, keep_fp=(), accuracy_budget=None, samples=None,
              shapes=None, dims=None, threads=None, timeout=None):
     """Quantizes the ONNX file `model` to `output`, standard ONNX, with inputs to run it on.
 
     calibration: a .npz file, a folder of such files, or an iterable of dicts {input name: array}, each a sample; an
     iterable is read once, one sample at a time, into a temporary folder. samples: use at most so many (default 128).
-    kind: "int8", or weights alone: "int8w", "int4b32", "int8b64" and so on. method: "minmax", "percentile", "mse",
+    quant: "int8", or weights alone: "int8w", "int4b32", "int8b64" and so on. method: "minmax", "percentile", "mse",
     "entropy"; None tries all. keep_fp: patterns of node names or operators that stay real. accuracy_budget: "rms<=0.02",
     "cosine>=0.999" or "top1>=0.995". shapes, dims, timeout: as in compile. threads: of a run.
 
@@ -145,21 +150,15 @@ def quantize(model, output, calibration, *, kind="int8", method=None, keep_fp=()
                 count += 1
             calibration = folder
         report = os.path.join(folder, "report.json")
-        command = [find_tool("tegula-quantize"), model, "-o", output, f"--calib={os.fspath(calibration)}", f"--to={kind}",
-                   f"--report={report}", "--progress=none"]
+        command = [find_tool("tegula-quantize"), model, "-o", output, f"--calib={os.fspath(calibration)}",
+                   f"--quant={quant}", f"--report={report}", "--progress=none"]
         command += [_shape_flag(key, shape) for key, shape in (shapes or {}).items()]
         command += [f"--dim={key}={value}" for key, value in (dims or {}).items()]
         command += [f"--keep-fp={pattern}" for pattern in keep_fp]
         pairs = {"--calib-method": method, "--accuracy-budget": accuracy_budget, "--samples": samples,
                  "--threads": threads}
         command += [f"{flag}={value}" for flag, value in pairs.items() if value is not None]
-        try:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                  timeout=timeout)
-        except subprocess.TimeoutExpired:
-            raise CompileError(f"{model}: not quantized within {timeout} s", exit_code=4) from None
-        except OSError as error:
-            raise CompileError(f"cannot start {command[0]}: {error}", exit_code=3) from error
+        done = _run(command, timeout, f"{model}: not quantized")
         text = done.stderr.decode("utf-8", "replace").strip()
         if done.returncode < 0:
             raise CompilerCrash(f"tegula-quantize was ended by signal {-done.returncode}\n{text}", (), done.returncode)
