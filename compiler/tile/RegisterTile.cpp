@@ -288,19 +288,40 @@ Value RegisterTile::emitTile(int64_t unroll, Value target) {
   SmallVector<Value> accumulators = start(unroll, target);
   emitReduction(ranges.size(), accumulators);
   loaded.clear();
+  arith::TruncIOp narrowing = lastNarrowing();
+  int64_t joined = narrowing ? vectors : 1;
   for (int64_t u = 0; u < unroll; ++u)
-    for (int64_t v = 0; v < vectors; ++v) {
-      selectVector(v);
-      Value result = accumulators[u * vectors + v];
-      if (epilogue && isLastBlock) {
+    for (int64_t v = 0; v < vectors; v += joined) {
+      SmallVector<Value> results;
+      for (int64_t part = v; part < v + joined; ++part) {
+        selectVector(part);
+        results.push_back(accumulators[u * vectors + part]);
+        if (!epilogue || !isLastBlock)
+          continue;
         SmallVector<Value> arguments;
         for (OpOperand &operand : epilogue->getOpOperands())
-          arguments.push_back(operand.get() == root.getResult(0) ? result : readOperand(epilogue, operand, u, v));
-        result = evaluate(epilogue, arguments, u, v);
+          arguments.push_back(operand.get() == root.getResult(0) ? results.back()
+                                                                 : readOperand(epilogue, operand, u, part));
+        results.back() = evaluate(epilogue, arguments, u, part, narrowing);
+      }
+      Value result = results[0];
+      if (narrowing) {
+        width = joined * lanes;
+        SmallVector<int64_t> order = llvm::to_vector(llvm::seq<int64_t>(0, width));
+        result = vector::ShuffleOp::create(b, loc, results[0], results[1], order);
+        auto type = VectorType::get({width}, narrowing.getType());
+        result = arith::TruncIOp::create(b, narrowing.getLoc(), type, result, narrowing.getOverflowFlags());
       }
       target = write(result, target, u, v);
     }
   return target;
+}
+
+arith::TruncIOp RegisterTile::lastNarrowing() {
+  if (!epilogue || !isLastBlock || !isVector() || vectors != 2 || maskedFrom < vectors || lastLanes != lanes)
+    return {};
+  auto last = epilogue.getBlock()->getTerminator()->getOperand(0).getDefiningOp<arith::TruncIOp>();
+  return last && last->hasOneUse() && last.getType().isInteger(8) ? last : arith::TruncIOp();
 }
 
 SmallVector<Value> RegisterTile::start(int64_t unroll, Value target) {
@@ -442,12 +463,14 @@ void RegisterTile::emitDots(SmallVectorImpl<Value> &accumulators) {
   loaded.clear();
 }
 
-Value RegisterTile::evaluate(linalg::GenericOp op, ArrayRef<Value> arguments, int64_t u, int64_t v) {
+Value RegisterTile::evaluate(linalg::GenericOp op, ArrayRef<Value> arguments, int64_t u, int64_t v, Operation *last) {
   IRMapping mapping;
   for (auto [argument, value] : llvm::zip(op.getBlock()->getArguments(), arguments))
     if (value)
       mapping.map(argument, value);
   for (Operation &inner : op.getBlock()->without_terminator()) {
+    if (&inner == last)
+      break;
     if (auto index = dyn_cast<linalg::IndexOp>(inner)) {
       Value at = indexOf(index.getDim(), u, v);
       if (isVector()) {
@@ -462,7 +485,7 @@ Value RegisterTile::evaluate(linalg::GenericOp op, ArrayRef<Value> arguments, in
     }
     cloneOnVectors(inner, mapping);
   }
-  Value yielded = op.getBlock()->getTerminator()->getOperand(0);
+  Value yielded = (last ? last : op.getBlock()->getTerminator())->getOperand(0);
   Value result = mapping.lookupOrDefault(yielded);
   return isVector() && !isa<VectorType>(result.getType()) ? toVector(result) : result;
 }

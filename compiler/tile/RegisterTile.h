@@ -20,6 +20,7 @@
 #include "tegula/compiler/tile/Dot.h"
 #include "tegula/dialects/tgl/Tgl.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 
 namespace tegula {
@@ -71,12 +72,17 @@ private:
   Value emitUnrolled(Value target);
   Value emitTile(int64_t unroll, Value target);
   Value emitTransposed(Value target);
+  /// What makes bytes of the epilogue's results at its end, where both vectors of a row are packed and written together;
+  /// null elsewhere.
+  mlir::arith::TruncIOp lastNarrowing();
   llvm::SmallVector<Value> start(int64_t unroll, Value target);
   void emitReduction(unsigned loop, llvm::SmallVectorImpl<Value> &accumulators);
   void emitBody(llvm::SmallVectorImpl<Value> &accumulators);
   Value dotOperand(mlir::OpOperand &operand, bool isLeft, int64_t u, int64_t v);
   void emitDots(llvm::SmallVectorImpl<Value> &accumulators);
-  Value evaluate(mlir::linalg::GenericOp op, llvm::ArrayRef<Value> arguments, int64_t u, int64_t v);
+  /// The body of `op` on vectors, up to but without `last` where that is given.
+  Value evaluate(mlir::linalg::GenericOp op, llvm::ArrayRef<Value> arguments, int64_t u, int64_t v,
+                 mlir::Operation *last = nullptr);
   Value cloneOnVectors(mlir::Operation &op, mlir::IRMapping &mapping);
   Value initial(int64_t u, int64_t v);
   Value partial(Value target, int64_t u, int64_t v);

@@ -74,17 +74,21 @@ FailureOr<SmallVector<Value>> QuantizeOp::lower(LoweringBuilder &b, ValueRange o
     Value scale = elements[1], x = elements[0];
     if (isa<IntegerType>(from))
       x = b.cast(x, scale.getType());
-    Value rounded = b.cast(math::RoundEvenOp::create(b.b, b.loc, b.div(x, scale)), f32);
-    // Saturated before it becomes an integer: any integer minus a zero point is exact in f32.
-    Value lowest = b.number(f32, low), highest = b.number(f32, high);
-    Value zero = operands.size() == 3 ? b.cast(elements[2], f32, isUnsigned) : Value();
-    if (zero) {
+    // Saturated before it becomes an integer: any integer minus a zero point is exact in f32, and so are these bounds
+    // after rounding.
+    Value quotient = b.cast(b.div(x, scale), f32), lowest = b.number(f32, low), highest = b.number(f32, high);
+    if (operands.size() == 3) {
+      Value zero = b.cast(elements[2], f32, isUnsigned);
       lowest = b.sub(lowest, zero);
       highest = b.sub(highest, zero);
     }
-    Value kept = b.quickMin(b.quickMax(rounded, lowest), highest);
-    kept = zero ? b.add(kept, zero) : kept;
-    return b.cast(arith::FPToSIOp::create(b.b, b.loc, b.b.getI32Type(), kept).getResult(), loweredType(to));
+    Value kept = b.quickMin(b.quickMax(quotient, lowest), highest);
+    Type i32 = b.b.getI32Type();
+    Value integer = arith::FPToSIOp::create(b.b, b.loc, i32, math::RoundEvenOp::create(b.b, b.loc, kept));
+    if (operands.size() == 3)
+      integer = b.add(integer, b.cast(elements[2], i32, isUnsigned));
+    auto fits = isUnsigned ? arith::IntegerOverflowFlags::nuw : arith::IntegerOverflowFlags::nsw;
+    return arith::TruncIOp::create(b.b, b.loc, loweredType(to), integer, fits).getResult();
   })};
 }
 

@@ -2,6 +2,10 @@
 //
 //   %q = arith.ceildivsi %a, %b        ->   division, remainder, comparison
 //   %f = arith.extf %x : bf16 to f32   ->   a shift
+//   %r = math.roundeven %x
+//   %i = arith.fptosi %r               ->   one instruction of x86 (cvtps2dq)
+//
+// What is quantized and dequantized at once, in registers, stays a rounded real number.
 //
 // Upstream's arith-expand would also make comparisons of maximumf and its kin, which LLVM has as intrinsics, with
 // better code and loops by them that it can vectorise.
@@ -9,12 +13,16 @@
 // Needs: nothing. Leaves: no ceiling or floor division, no conversion of bf16. Idempotent.
 //===----------------------------------------------------------------------===//
 
+#include "tegula/dialects/tgl/Tgl.h"
 #include "tegula/targets/cpu/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "llvm/TargetParser/Triple.h"
 
 using namespace mlir;
 
@@ -23,13 +31,65 @@ namespace tegula {
 #include "tegula/targets/cpu/Passes.h.inc"
 
 namespace {
+/// Widening again what was cut to fewer bits without loss.
+template <typename Widen, arith::IntegerOverflowFlags fits> struct CancelWidening : OpRewritePattern<Widen> {
+  using OpRewritePattern<Widen>::OpRewritePattern;
+  LogicalResult matchAndRewrite(Widen op, PatternRewriter &b) const override {
+    auto narrow = op.getIn().template getDefiningOp<arith::TruncIOp>();
+    if (!narrow || !bitEnumContainsAll(narrow.getOverflowFlags(), fits))
+      return b.notifyMatchFailure(op, "not of bits that were cut off without loss");
+    auto bits = [](Value value) { return getElementTypeOrSelf(value).getIntOrFloatBitWidth(); };
+    if (bits(narrow.getIn()) < bits(op))
+      b.replaceOpWithNewOp<Widen>(op, op.getType(), narrow.getIn());
+    else if (bits(narrow.getIn()) > bits(op))
+      b.replaceOpWithNewOp<arith::TruncIOp>(op, op.getType(), narrow.getIn(), fits);
+    else
+      b.replaceOp(op, narrow.getIn());
+    return success();
+  }
+};
+
+/// A whole number as an integer and back.
+struct CancelConversion : OpRewritePattern<arith::SIToFPOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(arith::SIToFPOp op, PatternRewriter &b) const override {
+    auto integer = op.getIn().getDefiningOp<arith::FPToSIOp>();
+    auto whole = integer ? integer.getIn().getDefiningOp<math::RoundEvenOp>() : math::RoundEvenOp();
+    if (!whole || whole.getType() != op.getType())
+      return b.notifyMatchFailure(op, "not of a rounded number");
+    b.replaceOp(op, whole.getResult());
+    return success();
+  }
+};
+
+/// In the rounding mode that processes start with, to the nearest integer and to the even one between two.
+struct RoundToInteger : OpRewritePattern<arith::FPToSIOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(arith::FPToSIOp op, PatternRewriter &b) const override {
+    auto whole = op.getIn().getDefiningOp<math::RoundEvenOp>();
+    if (!whole || !getElementTypeOrSelf(op.getType()).isInteger(32) || !getElementTypeOrSelf(whole.getType()).isF32())
+      return b.notifyMatchFailure(op, "not of a rounded f32");
+    b.replaceOpWithNewOp<LLVM::LrintOp>(op, op.getType(), whole.getOperand());
+    return success();
+  }
+};
+
 struct LowerArith : impl::LowerArithBase<LowerArith> {
   using LowerArithBase::LowerArithBase;
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     arith::populateCeilFloorDivExpandOpsPatterns(patterns);
     arith::populateExpandBFloat16Patterns(patterns);
+    patterns.add<CancelWidening<arith::ExtUIOp, arith::IntegerOverflowFlags::nuw>,
+                 CancelWidening<arith::ExtSIOp, arith::IntegerOverflowFlags::nsw>, CancelConversion>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+      return signalPassFailure();
+    tgl::TargetAttr target = tgl::targetOf(getOperation());
+    if (!target || !llvm::Triple(target.getTriple()).isX86())
+      return;
+    RewritePatternSet rounding(&getContext());
+    rounding.add<RoundToInteger>(&getContext());
+    if (failed(applyPatternsGreedily(getOperation(), std::move(rounding))))
       return signalPassFailure();
   }
 };

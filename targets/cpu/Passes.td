@@ -53,9 +53,10 @@ def LowerChecks : Pass<"tegula-lower-checks", "::mlir::ModuleOp"> {
 def LowerArith : Pass<"tegula-lower-arith", "::mlir::func::FuncOp"> {
   let summary = "Write out arithmetic that LLVM has no instruction for";
   let description = [{
-    Ceiling and floor divisions and conversions from and to bf16 (in integer arithmetic: few CPUs have them).
+    Ceiling and floor divisions and conversions from and to bf16 (in integer arithmetic: few CPUs have them). Rounding to an
+    integer becomes x86's one instruction for it; a rounded number that becomes an integer and a real number again stays one.
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::vector::VectorDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect", "::mlir::vector::VectorDialect"];
 }
 
 def LowerDots : Pass<"tegula-lower-dots", "::mlir::func::FuncOp"> {
