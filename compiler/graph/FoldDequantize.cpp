@@ -325,7 +325,10 @@ struct ConvertConv : OpRewritePattern<nn::ConvOp>, IntegerSums {
         typeOf(w->x).hasStaticShape() ? typeOf(w->x).getNumElements() / std::max<int64_t>(kernel[0], 1) : 0;
     if (const char *why = match(x, w, products, wZero, form, areBytes))
       return b.notifyMatchFailure(conv, why);
-    areBytes &= !areWide(form, rowsOf(conv));
+    // Nothing is summed over channels there, and bytes are half as many to read.
+    bool isDepthwise = group > 1 && channels == 1;
+    form.isBytes |= areBytes && isDepthwise;
+    areBytes &= isDepthwise || !areWide(form, rowsOf(conv));
     int64_t fill = group == 1 ? (form.count() - channels % form.count()) % form.count() : 0;
     if (isDone(*x, form, areBytes) && fill == 0 && areZeros(conv.getLow()) && areZeros(conv.getHigh()))
       return b.notifyMatchFailure(conv, "of 16-bit integers already");
