@@ -3,9 +3,29 @@
 #include "tegula/compiler/tile/Dot.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 namespace tegula {
+
+std::optional<int64_t> coefficientOf(AffineExpr expr, unsigned dim) {
+  if (!expr.isFunctionOfDim(dim))
+    return 0;
+  if (isa<AffineDimExpr>(expr))
+    return 1;
+  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
+  if (!binary)
+    return std::nullopt;
+  std::optional<int64_t> lhs = coefficientOf(binary.getLHS(), dim), rhs = coefficientOf(binary.getRHS(), dim);
+  if (!lhs || !rhs)
+    return std::nullopt;
+  if (binary.getKind() == AffineExprKind::Add)
+    return *lhs + *rhs;
+  auto factor = dyn_cast<AffineConstantExpr>(binary.getRHS());
+  if (binary.getKind() == AffineExprKind::Mul && factor)
+    return *lhs * factor.getValue();
+  return std::nullopt;
+}
 
 /// The block argument of 8 or 16 bits that `value` widens to 32 bits; null if it is none.
 static BlockArgument widened(Value value, bool &isUnsigned) {
@@ -57,6 +77,28 @@ std::optional<DotForm> dotFormOf(linalg::GenericOp op) {
   if (factors[right].getType().getIntOrFloatBitWidth() > factors[1 - right].getType().getIntOrFloatBitWidth())
     return std::nullopt;
   return DotForm{operands[0], operands[1], isUnsigned[1 - right], count};
+}
+
+std::pair<unsigned, int64_t> rowsOfLeft(linalg::GenericOp op, unsigned loop) {
+  std::optional<DotForm> form = dotFormOf(op);
+  std::pair<unsigned, int64_t> found{0, 0};
+  if (!form)
+    return found;
+  ArrayRef<AffineExpr> exprs = op.getMatchingIndexingMap(form->left).getResults();
+  for (auto [axis, expr] : llvm::enumerate(exprs)) {
+    if (!expr.isFunctionOfDim(loop))
+      continue;
+    std::optional<int64_t> factor = coefficientOf(expr, loop);
+    if (!factor || *factor <= 0 || found.second || axis + 1 == exprs.size())
+      return {0, 0};
+    found = {axis, *factor};
+  }
+  return found;
+}
+
+bool canUseMatrices(linalg::GenericOp op, unsigned loop) {
+  auto fill = op.getDpsInitOperand(0)->get().getDefiningOp<linalg::FillOp>();
+  return fill && matchPattern(fill.value(), m_Zero()) && rowsOfLeft(op, loop).second > 0;
 }
 
 } // namespace tegula

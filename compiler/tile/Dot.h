@@ -20,9 +20,19 @@ struct DotForm {
   int64_t count;       ///< numbers at a time: 4 of 8 bits, 2 of 16
 };
 
+/// The factor of `dim` in a linear expression; nullopt when the expression is not linear in it.
+std::optional<int64_t> coefficientOf(mlir::AffineExpr expr, unsigned dim);
+
 /// The form of `op`, if it has it and the innermost reduction loop is a multiple of `count`. Numbers of the right side
 /// are not wider than those of the left.
 std::optional<DotForm> dotFormOf(mlir::linalg::GenericOp op);
+
+/// Whether sums of a dot form can be matrices with a row for each iteration of `loop`: they start at zero, and the rows
+/// of the left side lie at equal distances.
+bool canUseMatrices(mlir::linalg::GenericOp op, unsigned loop);
+
+/// The result of the left side's map that `loop` moves along, by its factor there.
+std::pair<unsigned, int64_t> rowsOfLeft(mlir::linalg::GenericOp op, unsigned loop);
 
 } // namespace tegula
 

@@ -12,26 +12,6 @@
 using namespace mlir;
 namespace tegula {
 
-/// The factor of `dim` in a linear expression; nullopt when the expression is not linear in it.
-static std::optional<int64_t> coefficientOf(AffineExpr expr, unsigned dim) {
-  if (!expr.isFunctionOfDim(dim))
-    return 0;
-  if (isa<AffineDimExpr>(expr))
-    return 1;
-  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
-  if (!binary)
-    return std::nullopt;
-  std::optional<int64_t> lhs = coefficientOf(binary.getLHS(), dim), rhs = coefficientOf(binary.getRHS(), dim);
-  if (!lhs || !rhs)
-    return std::nullopt;
-  if (binary.getKind() == AffineExprKind::Add)
-    return *lhs + *rhs;
-  auto factor = dyn_cast<AffineConstantExpr>(binary.getRHS());
-  if (binary.getKind() == AffineExprKind::Mul && factor)
-    return *lhs * factor.getValue();
-  return std::nullopt;
-}
-
 OperandAccess accessOf(AffineMap map, int64_t vectorLoop) {
   ArrayRef<AffineExpr> results = map.getResults();
   bool any = llvm::any_of(results, [&](AffineExpr expr) { return expr.isFunctionOfDim(vectorLoop); });
@@ -92,8 +72,8 @@ RegisterTile::RegisterTile(OpBuilder &builder, linalg::GenericOp root, linalg::G
       vectors(plan.getVectorLoop() < 0 ? 1 : plan.getVectors()), vectorLoop(plan.getVectorLoop()),
       unrollLoop(plan.getUnrollLoop()), lastLanes(lanes), width(lanes), maskedFrom(vectors),
       isTransposition(plan.getVectorLoop() >= 0 && transposedLoop(root, plan.getVectorLoop()) == plan.getUnrollLoop()),
-      dot(plan.getDot() > 1 ? dotFormOf(root) : std::nullopt), blockedLoop(blockedReduction(root, epilogue, plan)),
-      position(root.getNumLoops()) {}
+      depth(plan.getDepth()), dot(plan.getDot() > 1 ? dotFormOf(root) : std::nullopt),
+      blockedLoop(blockedReduction(root, epilogue, plan)), position(root.getNumLoops()) {}
 
 /// A shorter vector saves nothing.
 static constexpr int64_t kLeastLanes = 4;
@@ -215,6 +195,8 @@ Value RegisterTile::emitOuterLoops(unsigned loopIndex, Value target) {
 Value RegisterTile::emitUnrolled(Value target) {
   if (unrollLoop < 0)
     return emitTile(1, target);
+  if (depth > 0)
+    return emitMatrices(target);
   const LoopRange &range = ranges[unrollLoop];
   auto blocks = [&](Value begin, Value end, int64_t step, Value carried) {
     return loop(begin, end, step, carried, [&](Value at, Value inner) {
@@ -248,6 +230,42 @@ Value RegisterTile::emitUnrolled(Value target) {
   if (large)
     target = blocks(range.begin, middle, small + 1, target);
   return large == tiles ? target : blocks(middle, range.end, small, target);
+}
+
+/// Sums that wait in vector registers, of the rows that fill no matrix.
+static constexpr int64_t kVectorSums = 24;
+
+Value RegisterTile::emitMatrices(Value target) {
+  const LoopRange &range = ranges[unrollLoop];
+  Value begin = range.begin;
+  int64_t left = range.extent;
+  auto wholeTiles = [&](int64_t step) {
+    if (left == 0 || (!ShapedType::isDynamic(left) && left < step))
+      return;
+    Value end = range.end;
+    if (ShapedType::isDynamic(left)) {
+      Value extent = arith::SubIOp::create(b, loc, range.end, begin);
+      end = arith::SubIOp::create(b, loc, range.end, arith::RemUIOp::create(b, loc, extent, constant(step)));
+    } else {
+      end = b.createOrFold<arith::AddIOp>(loc, begin, constant(left / step * step));
+      left %= step;
+    }
+    target = loop(begin, end, step, target, [&](Value at, Value inner) {
+      position[unrollLoop] = at;
+      return emitTile(step, inner);
+    });
+    begin = end;
+  };
+  wholeTiles(plan.getUnroll());
+  wholeTiles(plan.getRows());
+  depth = 0;
+  int64_t most = std::min(kVectorSums / vectors, plan.getRows() - 1);
+  if (!ShapedType::isDynamic(left) && left > 0)
+    most = (left + (left + most - 1) / most - 1) / ((left + most - 1) / most);
+  for (int64_t step = most; step > 0; step /= 2)
+    wholeTiles(step);
+  depth = plan.getDepth();
+  return target;
 }
 
 Value RegisterTile::emitTransposed(Value target) {
@@ -285,9 +303,11 @@ Value RegisterTile::emitTile(int64_t unroll, Value target) {
     return emitTransposed(target);
   tileUnroll = unroll;
   loaded.clear();
-  SmallVector<Value> accumulators = start(unroll, target);
+  SmallVector<Value> accumulators = depth > 0 ? startMatrices() : start(unroll, target);
   emitReduction(ranges.size(), accumulators);
   loaded.clear();
+  if (depth > 0)
+    accumulators = rowsOfMatrices(accumulators);
   arith::TruncIOp narrowing = lastNarrowing();
   int64_t joined = narrowing ? vectors : 1;
   for (int64_t u = 0; u < unroll; ++u)
@@ -364,8 +384,9 @@ void RegisterTile::emitReduction(unsigned loopIndex, SmallVectorImpl<Value> &acc
     return emitBody(accumulators);
   int64_t extent = root.getStaticLoopRanges()[loopIndex];
   bool isDot = dot && loopIndex + 1 == root.getNumLoops(), isBlocked = blockedLoop == loopIndex;
-  if (isDot && !isBlocked && extent / dot->count <= kUnrolledDots) {
-    for (int64_t at = 0; at < extent; at += dot->count) {
+  int64_t step = !isDot ? 1 : depth > 0 ? depth : dot->count;
+  if (isDot && !isBlocked && extent / step <= kUnrolledDots) {
+    for (int64_t at = 0; at < extent; at += step) {
       position[loopIndex] = constant(at);
       emitReduction(loopIndex + 1, accumulators);
     }
@@ -386,8 +407,8 @@ void RegisterTile::emitReduction(unsigned loopIndex, SmallVectorImpl<Value> &acc
   } else {
     end = constant(extent);
   }
-  auto op = scf::ForOp::create(b, loc, isBlocked ? blockBegin : constant(0), isBlocked ? blockEnd : end,
-                               constant(isDot ? dot->count : 1), accumulators);
+  auto op = scf::ForOp::create(b, loc, isBlocked ? blockBegin : constant(0), isBlocked ? blockEnd : end, constant(step),
+                               accumulators);
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToEnd(op.getBody());
@@ -401,6 +422,8 @@ void RegisterTile::emitReduction(unsigned loopIndex, SmallVectorImpl<Value> &acc
 
 void RegisterTile::emitBody(SmallVectorImpl<Value> &accumulators) {
   loaded.clear();
+  if (depth > 0)
+    return emitMatrixProducts(accumulators);
   if (dot)
     return emitDots(accumulators);
   for (int64_t u = 0; u < tileUnroll; ++u)
@@ -459,6 +482,102 @@ void RegisterTile::emitDots(SmallVectorImpl<Value> &accumulators) {
       Value &sum = accumulators[u * vectors + v];
       sum = vector::MultiDimReductionOp::create(b, loc, products, sum, ArrayRef<bool>{false, true},
                                                 vector::CombiningKind::ADD);
+    }
+  loaded.clear();
+}
+
+SmallVector<Value> RegisterTile::startMatrices() {
+  // As wide as a panel's vectors: all matrices of a unit have the same shapes, to which registers are configured once.
+  auto type = VectorType::get({plan.getRows(), lanes}, b.getI32Type());
+  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
+  return SmallVector<Value>(tileUnroll / plan.getRows() * vectors, zero);
+}
+
+SmallVector<Value> RegisterTile::rowsOfMatrices(ArrayRef<Value> sums) {
+  SmallVector<Value> rows;
+  for (int64_t u = 0; u < tileUnroll; ++u)
+    for (int64_t v = 0; v < vectors; ++v) {
+      selectVector(v);
+      Value sum = sums[u / plan.getRows() * vectors + v];
+      Value row = vector::ExtractOp::create(b, loc, sum, u % plan.getRows());
+      if (width < lanes)
+        row = vector::ExtractStridedSliceOp::create(b, loc, row, ArrayRef<int64_t>{0}, ArrayRef<int64_t>{width},
+                                                    ArrayRef<int64_t>{1});
+      rows.push_back(row);
+    }
+  return rows;
+}
+
+Value RegisterTile::leftMatrix(int64_t u) {
+  Value &known = loaded[{dot->left, u, 0}];
+  if (known)
+    return known;
+  auto [axis, distance] = rowsOfLeft(root, unrollLoop);
+  ArrayRef<AffineExpr> exprs = root.getMatchingIndexingMap(dot->left).getResults();
+  SmallVector<OpFoldResult> offsets, sizes(exprs.size(), b.getIndexAttr(1)), strides(exprs.size(), b.getIndexAttr(1));
+  for (AffineExpr expr : exprs)
+    offsets.push_back(apply(expr, u, 0));
+  sizes[axis] = b.getIndexAttr(plan.getRows());
+  sizes.back() = b.getIndexAttr(depth);
+  strides[axis] = b.getIndexAttr(distance);
+  Type element = getElementTypeOrSelf(dot->left->get().getType());
+  auto slice = RankedTensorType::get({plan.getRows(), depth}, element);
+  Value rows = tensor::ExtractSliceOp::create(b, loc, slice, dot->left->get(), offsets, sizes, strides);
+  SmallVector<Value> start(2, constant(0));
+  auto type = VectorType::get({plan.getRows(), depth}, element);
+  Value padding = arith::ConstantOp::create(b, loc, b.getZeroAttr(element));
+  Value read = vector::TransferReadOp::create(b, loc, type, rows, start,
+                                              AffineMapAttr::get(AffineMap::getMultiDimIdentityMap(2, b.getContext())),
+                                              padding, Value(), b.getBoolArrayAttr({true, true}));
+  auto split = VectorType::get({plan.getRows(), depth / dot->count, dot->count}, element);
+  return known = vector::ShapeCastOp::create(b, loc, split, read);
+}
+
+Value RegisterTile::rightMatrix(int64_t v) {
+  Value &known = loaded[{dot->right, 0, v}];
+  if (known)
+    return known;
+  AffineMap map = root.getMatchingIndexingMap(dot->right);
+  SmallVector<Value> indices;
+  indices.push_back(arith::DivUIOp::create(b, loc, position[vectorLoop], constant(lanes * plan.getVectors())));
+  for (AffineExpr expr : map.getResults().drop_back(2))
+    indices.push_back(apply(expr, 0, 0));
+  indices.push_back(b.createOrFold<arith::DivUIOp>(loc, position.back(), constant(dot->count)));
+  indices.append({constant(v * lanes), constant(0)});
+  Value panels = dot->right->get().getDefiningOp<linalg::UnPackOp>().getSource();
+  Type element = getElementTypeOrSelf(panels.getType());
+  Value padding = arith::ConstantOp::create(b, loc, b.getZeroAttr(element));
+  auto identity = AffineMap::getMinorIdentityMap(indices.size(), 3, b.getContext());
+  auto type = VectorType::get({depth / dot->count, lanes, dot->count}, element);
+  return known = vector::TransferReadOp::create(b, loc, type, panels, indices, AffineMapAttr::get(identity), padding,
+                                                Value(), b.getBoolArrayAttr({true, true, true}));
+}
+
+void RegisterTile::emitMatrixProducts(SmallVectorImpl<Value> &accumulators) {
+  AffineExpr m, n, k, part;
+  bindDims(b.getContext(), m, n, k, part);
+  AffineExpr left[] = {m, k, part}, right[] = {k, n, part}, out[] = {m, n};
+  using Kind = vector::IteratorType;
+  Kind kinds[] = {Kind::parallel, Kind::parallel, Kind::reduction, Kind::reduction};
+  // The sums, a register for each row of matrices, and those that are left for the columns in turn; the same in each
+  // tile of the unit.
+  int64_t registers = tgl::targetOf(root).getTiles(), groups = plan.getUnroll() / plan.getRows();
+  int64_t sums = groups * vectors;
+  for (int64_t v = 0; v < vectors; ++v)
+    for (int64_t u = 0; u < tileUnroll; u += plan.getRows()) {
+      auto wide = [&](Value bytes, bool isUnsigned) -> Value {
+        Type type = cast<VectorType>(bytes.getType()).clone(b.getI32Type());
+        return isUnsigned ? Value(arith::ExtUIOp::create(b, loc, type, bytes))
+                          : Value(arith::ExtSIOp::create(b, loc, type, bytes));
+      };
+      Value x = wide(leftMatrix(u), dot->isLeftUnsigned), w = wide(rightMatrix(v), false);
+      Value &sum = accumulators[u / plan.getRows() * vectors + v];
+      ArrayRef<AffineExpr> maps[] = {left, right, out};
+      auto product = vector::ContractionOp::create(b, loc, x, w, sum, maps, kinds);
+      int64_t group = u / plan.getRows();
+      int64_t right = sums + groups + v % std::max<int64_t>(registers - sums - groups, 1);
+      product->setAttr(tgl::kRegisters, b.getDenseI64ArrayAttr({group * vectors + v, sums + group, right}));
+      sum = product;
     }
   loaded.clear();
 }

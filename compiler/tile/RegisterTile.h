@@ -71,15 +71,22 @@ private:
   Value emitOuterLoops(unsigned loop, Value target);
   Value emitUnrolled(Value target);
   Value emitTile(int64_t unroll, Value target);
+  /// Blocks of whole matrices, then the rest of the rows by vectors.
+  Value emitMatrices(Value target);
   Value emitTransposed(Value target);
-  /// What makes bytes of the epilogue's results at its end, where both vectors of a row are packed and written together;
-  /// null elsewhere.
+  /// What makes bytes of the epilogue's results at its end, where both vectors of a row are packed and written
+  /// together; null elsewhere.
   mlir::arith::TruncIOp lastNarrowing();
   llvm::SmallVector<Value> start(int64_t unroll, Value target);
   void emitReduction(unsigned loop, llvm::SmallVectorImpl<Value> &accumulators);
   void emitBody(llvm::SmallVectorImpl<Value> &accumulators);
   Value dotOperand(mlir::OpOperand &operand, bool isLeft, int64_t u, int64_t v);
   void emitDots(llvm::SmallVectorImpl<Value> &accumulators);
+  llvm::SmallVector<Value> startMatrices();
+  llvm::SmallVector<Value> rowsOfMatrices(llvm::ArrayRef<Value> sums);
+  Value leftMatrix(int64_t u);
+  Value rightMatrix(int64_t v);
+  void emitMatrixProducts(llvm::SmallVectorImpl<Value> &accumulators);
   /// The body of `op` on vectors, up to but without `last` where that is given.
   Value evaluate(mlir::linalg::GenericOp op, llvm::ArrayRef<Value> arguments, int64_t u, int64_t v,
                  mlir::Operation *last = nullptr);
@@ -119,6 +126,7 @@ private:
   int64_t maskedFrom;        // the first vector of a tile that may reach beyond the loop
   int64_t tileUnroll = 1;
   bool isTransposition;
+  int64_t depth;              // that matrices take at a time; 0: the tile at hand has vectors
   std::optional<DotForm> dot; // of the root, if the plan says so
   std::optional<unsigned> blockedLoop;
   Value blockBegin, blockEnd; // of `blockedLoop`

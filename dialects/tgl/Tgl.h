@@ -28,6 +28,8 @@ constexpr llvm::StringLiteral kPlans = "tgl.plans";
 /// unit that does: {kernel, plan}; on one that holds units, an array of theirs.
 constexpr llvm::StringLiteral kCandidate = "tgl.candidate";
 constexpr llvm::StringLiteral kMeasured = "tgl.measured";
+/// On a vector.contract whose sum is a matrix register: the numbers of it and of those for the left and the right side.
+constexpr llvm::StringLiteral kRegisters = "tgl.registers";
 
 /// On the module, written by a target: {node, op, flops, bytes, measured} of each unit, in the order of a profile.
 constexpr llvm::StringLiteral kUnits = "tgl.units";

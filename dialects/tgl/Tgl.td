@@ -23,13 +23,14 @@ def Tgl_TargetAttr : Tgl_Attr<"Target", "target"> {
     `name` is the folder under targets/; `triple`, `cpu` and `features` are LLVM's; `vectorBytes` and `registers` describe the
     vector registers, `cacheKiB` the private second-level cache, `threads` the number the plan reckons with. `dot` says which
     products of small integers the target adds to 32-bit ones several at a time: `u8s8` four of unsigned and signed 8-bit
-    ones and pairs of signed 16-bit ones, `s16s16` such pairs only, or none.
+    ones and pairs of signed 16-bit ones, `s16s16` such pairs only, or none. `tiles` is the number of matrix registers, each
+    of up to 16 rows of 64 bytes, whose products of unsigned and signed bytes are summed at once (AMX; 0: none).
 
     Example: `#tgl.target<name = "cpu", triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v3", features = "+avx2", vectorBytes = 32, registers = 16, cacheKiB = 512, threads = 2>`
   }];
   let parameters = (ins StringRefParameter<"">:$name, StringRefParameter<"">:$triple, StringRefParameter<"">:$cpu, StringRefParameter<"">:$features,
                         "int64_t":$vectorBytes, "int64_t":$registers, "int64_t":$cacheKiB, "int64_t":$threads,
-                        StringRefParameter<"", "\"\"">:$dot);
+                        StringRefParameter<"", "\"\"">:$dot, DefaultValuedParameter<"int64_t", "0">:$tiles);
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
@@ -40,11 +41,14 @@ def Tgl_PlanAttr : Tgl_Attr<"Plan", "plan"> {
     live at a time; `unrollLoop` (-1: none) is the parallel loop of which `unroll` iterations are held in registers;
     `block` gives per parallel loop the extent of one scf.forall iteration (0: whole extent), then for one of the reduction loops
     the extent of a block that is summed for the whole tile before the next, with partial sums in the result; missing entries are 0.
-    `dot` neighbours along the innermost reduction loop are multiplied and summed at a time (1 if it isn't there).
+    `dot` neighbours along the innermost reduction loop are multiplied and summed at a time (1 if it isn't there). With `depth`,
+    the sums of `rows` iterations of the unrolled loop and of a vector are one matrix register, and `depth` such neighbours are
+    taken at a time; `unroll` is a multiple of `rows`, and what is left of the loop beyond multiples of `rows` is done by vectors.
 
     Example: `#tgl.plan<vectorLoop = 1, lanes = 8, vectors = 2, unrollLoop = 0, unroll = 6, block = [48, 0]>`
   }];
-  let parameters = (ins "int64_t":$vectorLoop, "int64_t":$lanes, "int64_t":$vectors, "int64_t":$unrollLoop, "int64_t":$unroll, ArrayRefParameter<"int64_t">:$block, DefaultValuedParameter<"int64_t", "1">:$dot);
-  let assemblyFormat = "`<` `vectorLoop` `=` $vectorLoop `,` `lanes` `=` $lanes `,` `vectors` `=` $vectors `,` `unrollLoop` `=` $unrollLoop `,` `unroll` `=` $unroll `,` `block` `=` `[` $block `]` (`,` `dot` `=` $dot^)? `>`";
+  let parameters = (ins "int64_t":$vectorLoop, "int64_t":$lanes, "int64_t":$vectors, "int64_t":$unrollLoop, "int64_t":$unroll, ArrayRefParameter<"int64_t">:$block, DefaultValuedParameter<"int64_t", "1">:$dot,
+                        DefaultValuedParameter<"int64_t", "0">:$rows, DefaultValuedParameter<"int64_t", "0">:$depth);
+  let assemblyFormat = "`<` `vectorLoop` `=` $vectorLoop `,` `lanes` `=` $lanes `,` `vectors` `=` $vectors `,` `unrollLoop` `=` $unrollLoop `,` `unroll` `=` $unroll `,` `block` `=` `[` $block `]` (`,` `dot` `=` $dot^)? (`,` `rows` `=` $rows^)? (`,` `depth` `=` $depth^)? `>`";
 }
 #endif

@@ -26,7 +26,8 @@ void addLoweringPasses(OpPassManager &pm) {
   emulate.sourceTypeStrs = {"bf16"};
   function.addPass(arith::createArithEmulateUnsupportedFloats(emulate));
   function.addPass(math::createMathExtendToSupportedTypes());
-  // Before transfers of two axes are taken apart.
+  // Before transfers of several axes are taken apart.
+  function.addPass(createLowerMatrices());
   function.addPass(createLowerDots());
   function.addPass(createLowerVectors());
   function.addPass(createCanonicalizerPass());

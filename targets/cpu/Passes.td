@@ -59,6 +59,15 @@ def LowerArith : Pass<"tegula-lower-arith", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect", "::mlir::vector::VectorDialect"];
 }
 
+def LowerMatrices : Pass<"tegula-lower-matrices", "::mlir::func::FuncOp"> {
+  let summary = "Sums of products of bytes in matrix registers";
+  let description = [{
+    Contractions of matrices of bytes, and the loops that carry their sums, become instructions of AMX where `tiles` of `#tgl.target`
+    says that there are such registers.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect", "::mlir::vector::VectorDialect"];
+}
+
 def LowerDots : Pass<"tegula-lower-dots", "::mlir::func::FuncOp"> {
   let summary = "Sums of products of small integers by the CPU's instructions";
   let description = [{

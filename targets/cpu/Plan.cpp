@@ -22,6 +22,12 @@ static constexpr int64_t kReductionBlockBytes = 64 * 1024;
 /// Fewer tiles of rows gain nothing from a panel that is near.
 static constexpr int64_t kLeastTiles = 8;
 
+/// Of a matrix register.
+static constexpr int64_t kTileRows = 16, kTileBytes = 64;
+/// A matrix is multiplied in 16 cycles, whatever its rows; smaller ones are left to vectors, which take half a cycle
+/// for a row of 64 bytes by 16 columns times four.
+static constexpr int64_t kLeastRows = 6, kLeastDepth = 16;
+
 /// Extents of all loops; a dynamic one counts as 64.
 static SmallVector<int64_t> extentsOf(linalg::GenericOp op) {
   SmallVector<int64_t> extents = op.getStaticLoopRanges();
@@ -93,9 +99,11 @@ public:
       vectors = variation.vectors;
     if (unrollLoop >= 0 && variation.unroll)
       unroll = std::min(extents[unrollLoop], variation.unroll);
+    chooseMatrices();
     chooseReductionBlock();
     chooseBlocks();
-    return tgl::PlanAttr::get(root.getContext(), vectorLoop, lanes, vectors, unrollLoop, unroll, block, dot);
+    return tgl::PlanAttr::get(root.getContext(), vectorLoop, lanes, vectors, unrollLoop, unroll, block, dot, rows,
+                              depth);
   }
 
 private:
@@ -165,6 +173,31 @@ private:
       dot = form->count;
   }
 
+  /// Matrix registers for the sums, if the target has them and the rows of the left side lie at equal distances.
+  void chooseMatrices() {
+    if (dot != 4 || target.getTiles() == 0 || unrollLoop < 0 || !canUseMatrices(root, unrollLoop))
+      return;
+    int64_t count = extents[unrollLoop], ofDepth = 4 * divisorUpTo(extents.back() / 4, kTileBytes / 4);
+    if (count < kLeastRows || ofDepth < kLeastDepth)
+      return;
+    depth = ofDepth;
+    // As many rows as leave the fewest to vectors: those cost half as much each as a matrix of any height.
+    bool isKnown = !ShapedType::isDynamic(root.getStaticLoopRanges()[unrollLoop]);
+    auto cost = [&](int64_t height) { return 2 * (count / height) + count % height; };
+    rows = std::min(kTileRows, count);
+    for (int64_t height = rows - 1; isKnown && height >= kLeastRows; --height)
+      if (cost(height) < cost(rows))
+        rows = height;
+    // Of the registers, a sum of each row and column, one for each row, and one or two for the columns in turn.
+    int64_t panels = (extents[vectorLoop] + lanes - 1) / lanes, groups = std::min<int64_t>(count / rows, 3);
+    vectors = std::min<int64_t>(panels, groups > 1 ? 2 : 4);
+    if (vectors == 2)
+      groups = std::min<int64_t>(groups, 2);
+    if (vectors == 3)
+      vectors = 2;
+    unroll = groups * rows;
+  }
+
   /// The innermost loop for whose iterations what is read along the vector loop serves several, else the one next to
   /// the vector loop.
   int64_t chooseUnrollLoop() {
@@ -183,7 +216,7 @@ private:
   /// Blocks of a long reduction, where its panel does not stay in the second-level cache: that of one block is read
   /// from memory by the first row tile only.
   void chooseReductionBlock() {
-    if (unrollLoop < 0 || root.getNumReductionLoops() == 0)
+    if (unrollLoop < 0 || depth > 0 || root.getNumReductionLoops() == 0)
       return;
     AffineMap panel;
     int64_t element = 4;
@@ -290,7 +323,7 @@ private:
   bool isStatic;
   unsigned parallel;
   SmallVector<int64_t> block;
-  int64_t vectorLoop = -1, lanes = 1, vectors = 1, unrollLoop = -1, unroll = 1, dot = 1;
+  int64_t vectorLoop = -1, lanes = 1, vectors = 1, unrollLoop = -1, unroll = 1, dot = 1, rows = 0, depth = 0;
 };
 } // namespace
 

@@ -62,7 +62,7 @@ public:
     int threads = options.threads > 0 ? options.threads : options.cpu == "native" ? here : kUsualThreads;
     auto [vectorBytes, registers] = vectorsOf(triple, *info);
     return tgl::TargetAttr::get(context, name(), triple.str(), cpu, features, vectorBytes, registers, 512, threads,
-                                dotOf(triple, *info));
+                                dotOf(triple, *info), tilesOf(triple, *info));
   }
 
   tgl::PlanAttr plan(mlir::linalg::GenericOp root, mlir::linalg::GenericOp epilogue,
@@ -103,6 +103,12 @@ private:
     if (info.checkFeatures(isWide ? "+avx512vnni,+avx512vl" : "+avxvnni"))
       return "u8s8";
     return info.checkFeatures(isWide ? "+avx512bw,+avx512vl" : "+avx2") ? "s16s16" : "";
+  }
+
+  /// AMX, where what is left of its rows has instructions too.
+  static int64_t tilesOf(const Triple &triple, const MCSubtargetInfo &info) {
+    return triple.getArch() == Triple::x86_64 && info.checkFeatures("+amx-int8") && dotOf(triple, info) == "u8s8" ? 8
+                                                                                                                  : 0;
   }
 
   /// Bytes of a vector register and how many there are. Without vectors, four of 28 scalar registers stand for one.

@@ -1,0 +1,46 @@
+// Sums stay in matrix registers over the loops: set to zero before, stored after, where their rows are read from.
+// RUN: %tegula-opt %s --pass-pipeline='builtin.module(func.func(tegula-lower-matrices,canonicalize))' | FileCheck %s
+
+#x = affine_map<(m, n, k, i) -> (m, k, i)>
+#w = affine_map<(m, n, k, i) -> (k, n, i)>
+#y = affine_map<(m, n, k, i) -> (m, n)>
+module attributes {tgl.target = #tgl.target<name = "cpu", triple = "x86_64-unknown-linux-gnu", cpu = "sapphirerapids", features = "", vectorBytes = 64, registers = 32, cacheKiB = 512, threads = 1, dot = "u8s8", tiles = 8>} {
+// Sums of 12 rows of 64 bytes, left sides of 12 rows of 32 bytes, right sides of 8 rows of 64 bytes.
+// CHECK-LABEL: func.func @sums
+// CHECK-DAG: %[[SUM:.+]] = llvm.mlir.constant(0 : i8)
+// CHECK-DAG: %[[LEFT:.+]] = llvm.mlir.constant(4 : i8)
+// CHECK-DAG: %[[RIGHT:.+]] = llvm.mlir.constant(6 : i8)
+// CHECK: %[[CONFIG:.+]] = arith.constant dense<[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12, 0, 0, 0, 12, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0]> : vector<64xi8>
+// CHECK: vector.store %[[CONFIG]]
+// CHECK: llvm.call_intrinsic "llvm.x86.ldtilecfg"
+// CHECK: llvm.call_intrinsic "llvm.x86.tilezero"(%[[SUM]])
+// CHECK-NEXT: scf.for
+// CHECK-NOT: vector.contract
+// CHECK: llvm.call_intrinsic "llvm.x86.tileloadd64"(%[[LEFT]]
+// CHECK: llvm.call_intrinsic "llvm.x86.tileloadd64"(%[[RIGHT]]
+// CHECK: llvm.call_intrinsic "llvm.x86.tdpbusd"(%[[SUM]], %[[LEFT]], %[[RIGHT]])
+// CHECK: }
+// CHECK: llvm.call_intrinsic "llvm.x86.tilestored64"(%[[SUM]]
+// CHECK: vector.load %{{.+}}[%{{.+}}, %{{.+}}] : memref<16x16xi32>, vector<16xi32>
+// CHECK: llvm.call_intrinsic "llvm.x86.tilerelease"
+func.func @sums(%rows: memref<12x256xi8, strided<[512, 1], offset: ?>>, %panel: memref<64x32x4xi8>) -> vector<16xi32> {
+  %c0 = arith.constant 0 : index
+  %c8 = arith.constant 8 : index
+  %c64 = arith.constant 64 : index
+  %c4 = arith.constant 4 : index
+  %zero = arith.constant dense<0> : vector<12x16xi32>
+  %pad = arith.constant 0 : i8
+  %sum = scf.for %k = %c0 to %c64 step %c8 iter_args(%s = %zero) -> vector<12x16xi32> {
+    %at = arith.muli %k, %c4 : index
+    %x = vector.transfer_read %rows[%c0, %at], %pad {in_bounds = [true, true]} : memref<12x256xi8, strided<[512, 1], offset: ?>>, vector<12x32xi8>
+    %w = vector.transfer_read %panel[%k, %c0, %c0], %pad {in_bounds = [true, true, true]} : memref<64x32x4xi8>, vector<8x16x4xi8>
+    %x4 = vector.shape_cast %x : vector<12x32xi8> to vector<12x8x4xi8>
+    %a = arith.extui %x4 : vector<12x8x4xi8> to vector<12x8x4xi32>
+    %b = arith.extsi %w : vector<8x16x4xi8> to vector<8x16x4xi32>
+    %t = vector.contract {indexing_maps = [#x, #w, #y], iterator_types = ["parallel", "parallel", "reduction", "reduction"], kind = #vector.kind<add>, tgl.registers = array<i64: 0, 4, 6>} %a, %b, %s : vector<12x8x4xi32>, vector<8x16x4xi32> into vector<12x16xi32>
+    scf.yield %t : vector<12x16xi32>
+  }
+  %row = vector.extract %sum[3] : vector<16xi32> from vector<12x16xi32>
+  return %row : vector<16xi32>
+}
+}
