@@ -185,9 +185,9 @@ static bool isWithin(Value value, int64_t low, int64_t high, int depth = 8) {
 }
 
 namespace {
-/// How sums are taken: of four products of unsigned and signed bytes, or of pairs of signed 16-bit integers.
+/// How sums are taken: of four products of bytes, signed ones on the right, or of pairs of signed 16-bit integers.
 struct Form {
-  bool isBytes = false;
+  bool isBytes = false, isLeftSigned = false;
   int64_t count() const { return isBytes ? 4 : 2; }
 };
 } // namespace
@@ -214,12 +214,16 @@ static Value leftSide(Builder &n, const Quantized &x, Form form, Value &zero) {
     zero = {};
     return wide;
   }
-  if (elementOf(x.x) == ui8) {
-    zero = zero ? n.cast(zero, ui8) : zero;
+  Type wanted = form.isLeftSigned ? n.b.getIntegerType(8) : ui8;
+  if (elementOf(x.x) == wanted) {
+    zero = zero ? n.cast(zero, wanted) : zero;
     return x.x;
   }
-  auto moved = [&](Value value) { return n.cast(n.binary("add", n.cast(value, i16), n.number(i16, 128)), ui8); };
-  zero = zero ? moved(zero) : n.number(ui8, 128);
+  int64_t distance = form.isLeftSigned ? -128 : 128;
+  auto moved = [&](Value value) {
+    return n.cast(n.binary("add", n.cast(value, i16), n.number(i16, distance)), wanted);
+  };
+  zero = zero ? moved(zero) : n.number(wanted, distance);
   return moved(x.x);
 }
 
@@ -256,8 +260,9 @@ constexpr int64_t kFewRows = 8;
 
 /// Of both patterns for sums of products.
 struct IntegerSums {
-  bool hasBytes; ///< whether the target sums products of bytes
-  bool hasPairs; ///< whether it sums products of pairs of 16-bit integers
+  bool hasBytes;     ///< whether the target sums products of bytes
+  bool isLeftSigned; ///< of these
+  bool hasPairs;     ///< whether it sums products of pairs of 16-bit integers
 
   /// The sums, plus what the zero point of the left side owes, as what the op computed: real numbers, or integers.
   static Value asResult(Builder &n, Value sums, Value ofZero, const Quantized &x, Value wScale, Type element) {
@@ -285,7 +290,7 @@ struct IntegerSums {
       return "weights with several zero points";
     wZero = static_cast<int64_t>(*zero);
     areBytes = fitsBytes(w->x, wZero);
-    form = Form{hasBytes && areBytes};
+    form = Form{hasBytes && areBytes, isLeftSigned};
     return nullptr;
   }
 
@@ -585,7 +590,8 @@ struct FoldDequantize : impl::FoldDequantizeBase<FoldDequantize> {
     RewritePatternSet patterns(context);
     patterns.add<SinkDequantize, CancelQuantize>(context);
     StringRef dot = target ? target.getDot() : "";
-    patterns.add<ConvertConv, ConvertMatMul>(context, IntegerSums{dot == "u8s8", dot == "s16s16"});
+    patterns.add<ConvertConv, ConvertMatMul>(
+        context, IntegerSums{dot == "u8s8" || dot == "s8s8", dot == "s8s8", dot == "s16s16"});
     GreedyRewriteConfig config;
     config.setUseTopDownTraversal();
     (void)applyPatternsGreedily(getOperation(), std::move(patterns), config);

@@ -5,7 +5,7 @@
 //   %t = vector.multi_reduction <add>, %p, %s [1] : vector<16x4xi32> to vector<16xi32>
 // becomes
 //   %t = llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%s, %bytesOfX, %bytesOfW)
-// and pairs of 16-bit integers alike (vpdpwssd, or vpmaddwd and an addition).
+// (on ARM usdot or sdot), and pairs of 16-bit integers alike (vpdpwssd, or vpmaddwd and an addition).
 //
 // Needs: memrefs. Leaves: no such sum where the target says that it has an instruction. Idempotent.
 //===----------------------------------------------------------------------===//
@@ -18,6 +18,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Dialect/Vector/Transforms/VectorRewritePatterns.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "llvm/TargetParser/Triple.h"
 
 using namespace mlir;
 
@@ -27,8 +28,10 @@ namespace tegula {
 
 namespace {
 struct LowerDot : OpRewritePattern<vector::MultiDimReductionOp> {
-  LowerDot(MLIRContext *context, bool hasVnni) : OpRewritePattern(context), hasVnni(hasVnni) {}
-  bool hasVnni;
+  LowerDot(MLIRContext *context, StringRef dot, bool isX86)
+      : OpRewritePattern(context), dot(dot), isX86(isX86), hasVnni(isX86 && dot == "u8s8") {}
+  StringRef dot; // of the target
+  bool isX86, hasVnni;
 
   LogicalResult matchAndRewrite(vector::MultiDimReductionOp op, PatternRewriter &b) const override {
     auto product = op.getSource().getDefiningOp<arith::MulIOp>();
@@ -43,10 +46,10 @@ struct LowerDot : OpRewritePattern<vector::MultiDimReductionOp> {
     auto x = left->getOperand(0).getDefiningOp<vector::BroadcastOp>();
     Type element = getElementTypeOrSelf(left->getOperand(0).getType());
     int64_t lanes = type.getDimSize(0), count = type.getDimSize(1);
-    bool isBytes = element.isInteger(8) && count == 4 && isUnsigned && hasVnni;
-    bool isPairs = element.isInteger(16) && count == 2 && !isUnsigned;
-    if ((!isBytes && !isPairs) || !x || !isa<VectorType>(x.getSourceType()) ||
-        (lanes != 4 && lanes != 8 && lanes != 16))
+    bool isBytes = element.isInteger(8) && count == 4 && dot == (isUnsigned ? "u8s8" : "s8s8");
+    bool isPairs = isX86 && element.isInteger(16) && count == 2 && !isUnsigned;
+    bool fits = lanes == 4 || (isX86 && (lanes == 8 || lanes == 16));
+    if ((!isBytes && !isPairs) || !x || !isa<VectorType>(x.getSourceType()) || !fits)
       return b.notifyMatchFailure(op, "no instruction for it");
     Location loc = op.getLoc();
     // The row's numbers as one of 32 bits: the load spreads it over the lanes.
@@ -59,6 +62,11 @@ struct LowerDot : OpRewritePattern<vector::MultiDimReductionOp> {
         b, loc, VectorType::get({lanes * count}, getElementTypeOrSelf(narrow.getType())), narrow);
     if (weights.getType() != flat)
       weights = arith::ExtSIOp::create(b, loc, flat, weights);
+    if (!isX86) {
+      StringRef name = isUnsigned ? "llvm.aarch64.neon.usdot.v4i32.v16i8" : "llvm.aarch64.neon.sdot.v4i32.v16i8";
+      b.replaceOp(op, call(b, loc, name, sums, {op.getAcc(), row, weights}));
+      return success();
+    }
     std::string bits = std::to_string(lanes * 32);
     if (hasVnni) {
       b.replaceOp(op, call(b, loc, (isBytes ? "llvm.x86.avx512.vpdpbusd." : "llvm.x86.avx512.vpdpwssd.") + bits, sums,
@@ -85,7 +93,7 @@ struct LowerDots : impl::LowerDotsBase<LowerDots> {
     if (!target || target.getDot().empty())
       return;
     RewritePatternSet patterns(&getContext());
-    patterns.add<LowerDot>(&getContext(), /*hasVnni=*/target.getDot() == "u8s8");
+    patterns.add<LowerDot>(&getContext(), target.getDot(), llvm::Triple(target.getTriple()).isX86());
     // Panels [.., 16, 4] are read as vectors of 64.
     vector::populateFlattenVectorTransferPatterns(patterns, target.getVectorBytes() * 8);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))

@@ -10,6 +10,7 @@
 #include "tegula/targets/cpu/Cpu.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "llvm/TargetParser/Triple.h"
 
 using namespace mlir;
 namespace tegula::cpu {
@@ -21,6 +22,9 @@ static constexpr double kSerialWork = 60e3;
 static constexpr int64_t kReductionBlockBytes = 64 * 1024;
 /// Fewer tiles of rows gain nothing from a panel that is near.
 static constexpr int64_t kLeastTiles = 8;
+
+/// Of 32 bits.
+static constexpr int64_t kNeonLanes = 4;
 
 /// Of a matrix register.
 static constexpr int64_t kTileRows = 16, kTileBytes = 64;
@@ -167,10 +171,20 @@ private:
   /// Several products at a time, if the target has that for their types.
   void chooseDot() {
     std::optional<DotForm> form = vectorLoop >= 0 ? dotFormOf(root) : std::nullopt;
-    bool isFast = form && (form->count == 4 ? target.getDot() == "u8s8" && form->isLeftUnsigned
-                                            : !target.getDot().empty() && !form->isLeftUnsigned);
-    if (isFast)
-      dot = form->count;
+    if (!form || target.getDot().empty())
+      return;
+    bool isX86 = llvm::Triple(target.getTriple()).isX86();
+    if (form->count == 4 ? target.getDot() != (form->isLeftUnsigned ? "u8s8" : "s8s8") : !isX86 || form->isLeftUnsigned)
+      return;
+    dot = form->count;
+    if (isX86)
+      return;
+    // NEON's, also on CPUs with longer vectors. Four of them to a row: the left side is spread by an instruction.
+    lanes = std::min(lanes, kNeonLanes);
+    int64_t panels = (extents[vectorLoop] + lanes - 1) / lanes;
+    vectors = std::min<int64_t>(panels, unrollLoop < 0 ? 8 : 4);
+    if (unrollLoop >= 0)
+      unroll = std::min<int64_t>(extents[unrollLoop], target.getRegisters() * 3 / 4 / vectors);
   }
 
   /// Matrix registers for the sums, if the target has them and the rows of the left side lie at equal distances.

@@ -57,6 +57,12 @@ public:
       why = "unknown CPU '" + cpu + "' for " + triple.str();
       return mlir::failure();
     }
+    if (triple.isRISCV64() && !info->checkFeatures("+d")) {
+      why = "CPU '" + cpu +
+            "' has no floating-point numbers of 64 bits, which the runtime is built for; if it does, say so "
+            "with -mattr=+m,+a,+f,+d,+c";
+      return mlir::failure();
+    }
     // An artifact for any machine must not depend on the one that it is compiled on.
     int here = (int)std::max(1u, std::thread::hardware_concurrency());
     int threads = options.threads > 0 ? options.threads : options.cpu == "native" ? here : kUsualThreads;
@@ -97,6 +103,8 @@ private:
 
   /// Which products of small integers are summed by one instruction. AVX2's of bytes saturates.
   static StringRef dotOf(const Triple &triple, const MCSubtargetInfo &info) {
+    if (triple.isAArch64())
+      return info.checkFeatures("+i8mm") ? "u8s8" : info.checkFeatures("+dotprod") ? "s8s8" : "";
     if (!triple.isX86())
       return "";
     bool isWide = info.checkFeatures("+avx512f");

@@ -105,6 +105,7 @@ for triple, out, code, words in (
 for arguments, words in ((["--frob"], "--frob"), (["--shape", "x:2xq"], "--shape=x:2xq is not NAME:1x3x224x224"),
                          (["-O7"], "-O7 is not a level"), (["--dim", "n"], "--dim=n is not NAME=VALUE"),
                          (["--target=frob"], "unknown target triple 'frob'"), (["-mcpu=frob"], "unknown CPU 'frob'"),
+                         (["--target=riscv64-linux-gnu", "-mcpu=generic-rv64"], "say so with -mattr=+m,+a,+f,+d,+c"),
                          (["--device=frob"], "--device=frob"), (["--emit=frob"], "--emit=shared, obj")):
     text = compile(2, "good.onnx", *arguments)
     assert words in text, (arguments, text)

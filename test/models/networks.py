@@ -173,6 +173,42 @@ def unet(batch=1):
     return g.finish({g.conv(x, 8, 3, 1): [batch, 3, 48, 64]})
 
 
+class Quantized(Graph):
+    """Layers of 8-bit tensors as QDQ, between real inputs and outputs."""
+
+    def start(self, shape):
+        self.scale, self.zero = self.constant(np.float32(0.02)), self.constant(np.uint8(131))
+        return self.op("QuantizeLinear", self.input("x", shape), self.scale, self.zero)
+
+    def layer(self, kind, x, *shape, **attributes):
+        """Weights of `shape`, a scale of each output; the result has about a third of the range as deviation."""
+        outputs, axis = (shape[1], 1) if kind == "MatMul" else (shape[0], 0)
+        summed = np.prod(shape) // outputs
+        weights = self.constant(self.random.integers(-127, 128, shape).astype(np.int8))
+        scales = self.constant((self.random.uniform(0.8, 1.2, outputs) / (73 * np.sqrt(summed))).astype(np.float32))
+        real = self.op("DequantizeLinear", weights, scales, axis=axis)
+        y = self.op(kind, self.op("DequantizeLinear", x, self.scale, self.zero), real, **attributes)
+        return self.op("QuantizeLinear", y, self.scale, self.zero)
+
+    def end(self, y, shape):
+        return self.finish({self.op("DequantizeLinear", y, self.scale, self.zero): shape})
+
+
+def quantized_convolutions():
+    g = Quantized("quantized_convolutions", 11)
+    x = g.layer("Conv", g.start([1, 3, 45, 73]), 64, 3, 3, 3, pads=[1, 1, 1, 1])
+    x = g.layer("Conv", x, 40, 64, 3, 3, strides=[2, 2])
+    x = g.layer("Conv", x, 40, 1, 3, 3, group=40, pads=[1, 1, 1, 1])
+    x = g.layer("Conv", x, 24, 40, 1, 1)
+    x = g.layer("Conv", x, 72, 24, 3, 3, dilations=[2, 2])
+    return g.end(g.layer("Conv", x, 17, 72, 1, 1), [1, 17, 18, 32])
+
+
+def quantized_products(rows="rows"):
+    g = Quantized("quantized_products", 12)
+    return g.end(g.layer("MatMul", g.layer("MatMul", g.start([rows, 192]), 192, 40), 40, 100), [rows, 100])
+
+
 def floats(name, *shape):
     return lambda random: {name: random.standard_normal(shape).astype(np.float32)}
 

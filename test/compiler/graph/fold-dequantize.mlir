@@ -123,3 +123,23 @@ func.func @pairs_few_rows(%x: tensor<2x8xi8>) -> tensor<2x3xf32> {
   return %y : tensor<2x3xf32>
 }
 }
+
+// -----
+
+// Where signed bytes are multiplied by signed ones, unsigned ones on the left are moved by 128, and so is their zero point.
+module attributes {tgl.target = #tgl.target<name = "cpu", triple = "aarch64-unknown-linux-gnu", cpu = "neoverse-n1", features = "", vectorBytes = 16, registers = 32, cacheKiB = 512, threads = 1, dot = "s8s8">} {
+// CHECK-LABEL: func.func @signed_left
+// CHECK-DAG: %[[OFFSET:.+]] = nn.constant dense<-128> : tensor<i16>
+// CHECK: %[[MOVED:.+]] = nn.binary add %{{.+}}, %[[OFFSET]] : (tensor<16x8xi16>, tensor<i16>)
+// CHECK: %[[X:.+]] = nn.cast %[[MOVED]] : (tensor<16x8xi16>) -> tensor<16x8xi8>
+// CHECK: nn.matmul %[[X]], %{{.+}} : (tensor<16x8xi8>, tensor<8x3xi8>) -> tensor<16x3xi32>
+func.func @signed_left(%x: tensor<16x8xui8>) -> tensor<16x3xf32> {
+  %s = nn.constant dense<0.5> : tensor<f32>
+  %z = nn.constant dense<131> : tensor<ui8>
+  %w = nn.constant dense<5> : tensor<8x3xi8>
+  %a = nn.dequantize %x, %s, %z : (tensor<16x8xui8>, tensor<f32>, tensor<ui8>) -> tensor<16x8xf32>
+  %b = nn.dequantize %w, %s : (tensor<8x3xi8>, tensor<f32>) -> tensor<8x3xf32>
+  %y = nn.matmul %a, %b : (tensor<16x8xf32>, tensor<8x3xf32>) -> tensor<16x3xf32>
+  return %y : tensor<16x3xf32>
+}
+}

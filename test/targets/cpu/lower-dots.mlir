@@ -46,3 +46,44 @@ func.func @pairs(%row: vector<2xi16>, %w: vector<8x2xi8>, %sum: vector<8xi32>) -
   return %y : vector<8xi32>
 }
 }
+
+// -----
+
+module attributes {tgl.target = #tgl.target<name = "cpu", triple = "aarch64-unknown-linux-gnu", cpu = "neoverse-n1", features = "", vectorBytes = 16, registers = 32, cacheKiB = 512, threads = 1, dot = "s8s8">} {
+// CHECK-LABEL: func.func @signed_bytes
+// CHECK: llvm.call_intrinsic "llvm.aarch64.neon.sdot.v4i32.v16i8"
+func.func @signed_bytes(%row: vector<4xi8>, %w: vector<4x4xi8>, %sum: vector<4xi32>) -> vector<4xi32> {
+  %x = vector.broadcast %row : vector<4xi8> to vector<4x4xi8>
+  %a = arith.extsi %x : vector<4x4xi8> to vector<4x4xi32>
+  %b = arith.extsi %w : vector<4x4xi8> to vector<4x4xi32>
+  %p = arith.muli %a, %b : vector<4x4xi32>
+  %y = vector.multi_reduction <add>, %p, %sum [1] : vector<4x4xi32> to vector<4xi32>
+  return %y : vector<4xi32>
+}
+
+// CHECK-LABEL: func.func @negative_unsigned
+// CHECK: vector.multi_reduction
+func.func @negative_unsigned(%row: vector<4xi8>, %w: vector<4x4xi8>, %sum: vector<4xi32>) -> vector<4xi32> {
+  %x = vector.broadcast %row : vector<4xi8> to vector<4x4xi8>
+  %a = arith.extui %x : vector<4x4xi8> to vector<4x4xi32>
+  %b = arith.extsi %w : vector<4x4xi8> to vector<4x4xi32>
+  %p = arith.muli %a, %b : vector<4x4xi32>
+  %y = vector.multi_reduction <add>, %p, %sum [1] : vector<4x4xi32> to vector<4xi32>
+  return %y : vector<4xi32>
+}
+}
+
+// -----
+
+module attributes {tgl.target = #tgl.target<name = "cpu", triple = "aarch64-unknown-linux-gnu", cpu = "neoverse-v1", features = "", vectorBytes = 32, registers = 32, cacheKiB = 512, threads = 1, dot = "u8s8">} {
+// CHECK-LABEL: func.func @unsigned_bytes
+// CHECK: llvm.call_intrinsic "llvm.aarch64.neon.usdot.v4i32.v16i8"
+func.func @unsigned_bytes(%row: vector<4xi8>, %w: vector<4x4xi8>, %sum: vector<4xi32>) -> vector<4xi32> {
+  %x = vector.broadcast %row : vector<4xi8> to vector<4x4xi8>
+  %a = arith.extui %x : vector<4x4xi8> to vector<4x4xi32>
+  %b = arith.extsi %w : vector<4x4xi8> to vector<4x4xi32>
+  %p = arith.muli %a, %b : vector<4x4xi32>
+  %y = vector.multi_reduction <add>, %p, %sum [1] : vector<4x4xi32> to vector<4xi32>
+  return %y : vector<4xi32>
+}
+}
