@@ -54,6 +54,16 @@ static bool shouldFuse(OpOperand *operand) {
 }
 
 namespace {
+/// An op that upstream's patterns put in another's place has that one's location: with a constant folded in, they would
+/// give it those of all that it reads.
+struct KeepLocations : RewriterBase::Listener {
+  void notifyOperationReplaced(Operation *op, ValueRange values) override {
+    Operation *made = values.empty() ? nullptr : values[0].getDefiningOp();
+    if (isa_and_present<linalg::GenericOp>(made) && isa<linalg::GenericOp>(op))
+      made->setLoc(op->getLoc());
+  }
+};
+
 struct FuseElementwise : impl::FuseElementwiseBase<FuseElementwise> {
   using FuseElementwiseBase::FuseElementwiseBase;
   void runOnOperation() override {
@@ -72,6 +82,8 @@ struct FuseElementwise : impl::FuseElementwiseBase<FuseElementwise> {
     linalg::populateEraseUnusedOperandsAndResultsPatterns(patterns);
     GreedyRewriteConfig config;
     config.setUseTopDownTraversal();
+    KeepLocations listener;
+    config.setListener(&listener);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns), config)))
       signalPassFailure();
   }
