@@ -217,9 +217,8 @@ static int runStages(std::optional<Stage> first, std::optional<Stage> last, cons
     if (info.stage == Stage::Tile && !isDone && options.tuneSeconds > 0)
       if (int code = tune(target, options, module))
         return code;
-    // Not before: folding constants makes units too, which nobody will see.
-    if (report && info.stage == Stage::Tile)
-      report->listen(*module.getContext());
+    if (report && (info.stage == Stage::Graph || info.stage == Stage::Tile))
+      report->listen(*module.getContext(), info.stage);
     if (int code = isDone ? (int)kOk : runStage(info.stage, target, options, module))
       return code;
     if (report && info.stage == Stage::Import && failed(report->addModel(module)))

@@ -7,6 +7,7 @@
 #include "tegula/compiler/Report.h"
 #include "tegula/compiler/buffer/Passes.h"
 #include "tegula/compiler/emit/Header.h"
+#include "tegula/compiler/graph/Passes.h"
 #include "tegula/compiler/tile/Passes.h"
 #include "tegula/compiler/tile/Work.h"
 #include "tegula/dialects/nn/Nn.h"
@@ -184,6 +185,8 @@ public:
     std::lock_guard<std::mutex> lock(mutex);
     if (remark.getCategoryName() == kFuseRemarks)
       heard->reasons[remark.getLocation()].push_back(llvm::json::fixUTF8(remark.getArgs().front().val));
+    else if (remark.getCategoryName() == kIntegerRemarks)
+      heard->real.emplace_back(remark.getLocation(), remark.getArgs().front().val);
     else
       (remark.getRemarkName() == "buffer" ? heard->buffers : heard->steps).push_back(momentOf(remark));
   }
@@ -204,10 +207,11 @@ private:
   std::mutex mutex;
 };
 
-void Report::listen(MLIRContext &context) {
+void Report::listen(MLIRContext &context, Stage next) {
   remark::RemarkCategories categories;
-  categories.missed = kFuseRemarks.str();
-  categories.analysis = kMemoryRemarks.str();
+  categories.missed = next == Stage::Graph ? kIntegerRemarks.str() : kFuseRemarks.str();
+  if (next != Stage::Graph)
+    categories.analysis = kMemoryRemarks.str();
   // Cannot fail: it opens no file.
   (void)remark::enableOptimizationRemarks(context, std::make_unique<Listener>(heard),
                                           std::make_unique<remark::RemarkEmittingPolicyAll>(), categories);
@@ -282,6 +286,9 @@ void Report::addMemory(ModuleOp module) {
 }
 
 llvm::json::Value Report::take() {
+  for (const auto &[loc, reason] : heard->real)
+    if (NodeEntry *node = nodeOf(loc); node && !llvm::is_contained(node->realBecause, reason))
+      node->realBecause.push_back(reason);
   double flops = 0;
   Array list;
   for (NodeEntry &node : nodes) {
@@ -293,7 +300,8 @@ llvm::json::Value Report::take() {
                           {"parameters", node.parameters},
                           {"flops", node.flops},
                           {"bytes", node.isOpen ? 0 : node.bytes},
-                          {"units", Array(node.units)}});
+                          {"units", Array(node.units)},
+                          {"real_because", Array(node.realBecause)}});
   }
   root["flops"] = flops;
   root["nodes"] = std::move(list);

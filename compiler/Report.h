@@ -2,6 +2,8 @@
 #ifndef TEGULA_COMPILER_REPORT_H
 #define TEGULA_COMPILER_REPORT_H
 
+#include "tegula/compiler/Stages.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/JSON.h"
 
@@ -15,9 +17,10 @@ public:
   /// problems reported, where an op cannot be lowered.
   llvm::LogicalResult addModel(mlir::ModuleOp module);
 
-  /// Keeps what the passes from the tile stage, which comes next, on say about fusion and memory. The context may
-  /// outlive the report.
-  void listen(mlir::MLIRContext &context);
+  /// Keeps what the passes of `next` and of the stages after it say: in the graph stage why products are of real
+  /// numbers, from the tile stage on about fusion and memory (folding constants makes units too, which nobody will
+  /// see). The context may outlive the report.
+  void listen(mlir::MLIRContext &context, Stage next);
 
   /// Units; `module` as the tile stage leaves it.
   void addUnits(mlir::ModuleOp module);
@@ -30,7 +33,7 @@ public:
 private:
   struct NodeEntry {
     std::string name, op;
-    std::vector<std::string> becomes, outputs;
+    std::vector<std::string> becomes, outputs, realBecause;
     std::vector<int64_t> units;
     double flops = 0, bytes = 0;
     int64_t parameters = 0;
@@ -49,9 +52,10 @@ private:
     int64_t first, last, offset, bytes;
     mlir::Location loc;
   };
-  /// What passes said; why a unit ends, by its place.
+  /// What passes said; why a unit ends, or a product of a quantized network is of real numbers, by its place.
   struct Heard {
     llvm::DenseMap<mlir::Location, std::vector<std::string>> reasons;
+    std::vector<std::pair<mlir::Location, std::string>> real;
     std::vector<Moment> buffers, steps;
   };
   class Listener;

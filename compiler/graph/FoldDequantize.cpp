@@ -20,6 +20,7 @@
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/PatternMatch.h"
+#include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
@@ -274,20 +275,27 @@ struct IntegerSums {
     return n.dequantize(sums, n.binary("mul", n.cast(n.reshape(x.scale, {}), f32), n.cast(wScale, f32)), {}, element);
   }
 
-  /// Why the two factors, of which `products` are summed, cannot be integers; null where they can. Sets the zero point
+  /// Why the two factors are not integers, one of which is constant; null where they are.
+  static const char *whyReal(const std::optional<Quantized> &x, const std::optional<Quantized> &w) {
+    if (!x || !elementOf(x->x).isInteger(8))
+      return "its input is not quantized to 8 bits";
+    if (!w || !x->scale != !w->scale)
+      return "its weights are not quantized to 8 bits, with one scale for each output at most";
+    return isConstant(w->x) ? nullptr : "both factors are computed at run time";
+  }
+
+  /// Why the sums of such factors, of `products` each, cannot be of integers; null where they can. Sets the zero point
   /// of the weights and the form.
   const char *match(const std::optional<Quantized> &x, const std::optional<Quantized> &w, int64_t products,
                     int64_t &wZero, Form &form, bool &areBytes) const {
-    if (!x || !w || !x->scale != !w->scale || !elementOf(x->x).isInteger(8) || !isConstant(w->x))
-      return "not of two quantized tensors, the right one constant";
     if ((x->zero && !isOne(x->zero)) || (x->scale && !isOne(x->scale)))
-      return "the left side has several scales or zero points";
+      return "its input has several scales or zero points";
     // Real numbers do not wrap around.
     if (x->scale && products > kMostProducts)
-      return "sums that might not fit into 32 bits";
+      return "its sums might not fit into 32 bits";
     std::optional<double> zero = w->zero ? splatOf(w->zero) : std::optional(0.0);
     if (!zero)
-      return "weights with several zero points";
+      return "its weights have several zero points";
     wZero = static_cast<int64_t>(*zero);
     areBytes = fitsBytes(w->x, wZero);
     form = Form{hasBytes && areBytes, isLeftSigned};
@@ -320,8 +328,8 @@ struct ConvertConv : OpRewritePattern<nn::ConvOp>, IntegerSums {
 
   LogicalResult matchAndRewrite(nn::ConvOp conv, PatternRewriter &b) const override {
     std::optional<Quantized> x = quantizedOf(conv.getX()), w = quantizedOf(conv.getW());
-    if (conv.isChannelsLast() || !w)
-      return b.notifyMatchFailure(conv, "channels-last, or weights that are not quantized");
+    if (const char *why = conv.isChannelsLast() ? "channels-last" : whyReal(x, w))
+      return b.notifyMatchFailure(conv, why);
     ArrayRef<int64_t> kernel = typeOf(w->x).getShape();
     int64_t rank = kernel.size(), channels = kernel[1], group = conv.getGroup(), wZero = 0;
     Form form;
@@ -340,7 +348,7 @@ struct ConvertConv : OpRewritePattern<nn::ConvOp>, IntegerSums {
     Builder n{b, conv.getLoc()};
     Value wScale = w->scale ? scaleBeside(n, w->scale, rank, 0, rank - 2) : Value();
     if (w->scale && !wScale)
-      return b.notifyMatchFailure(conv, "scales that do not belong to the outputs");
+      return b.notifyMatchFailure(conv, "its weights have scales that do not belong to the outputs");
     Value weights = centeredWeights(n, w->x, wZero, areBytes), zero;
     Value data = leftSide(n, *x, form, zero);
     SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(1, rank)), low{0, 0}, high{0, 0}, none(rank, 0),
@@ -364,8 +372,10 @@ struct ConvertMatMul : OpRewritePattern<nn::MatMulOp>, IntegerSums {
 
   LogicalResult matchAndRewrite(nn::MatMulOp op, PatternRewriter &b) const override {
     std::optional<Quantized> x = quantizedOf(op.getA()), w = quantizedOf(op.getB());
-    if (!w || typeOf(w->x).getRank() != 2)
-      return b.notifyMatchFailure(op, "not by a quantized matrix");
+    if (const char *why = whyReal(x, w))
+      return b.notifyMatchFailure(op, why);
+    if (typeOf(w->x).getRank() != 2)
+      return b.notifyMatchFailure(op, "its right factor is not one matrix but several");
     int64_t columns = typeOf(w->x).getDimSize(0), wZero = 0;
     Form form;
     bool areBytes;
@@ -378,7 +388,7 @@ struct ConvertMatMul : OpRewritePattern<nn::MatMulOp>, IntegerSums {
     Builder n{b, op.getLoc()};
     Value wScale = w->scale ? scaleBeside(n, w->scale, 2, 1, 0) : Value();
     if (w->scale && !wScale)
-      return b.notifyMatchFailure(op, "scales that do not belong to the columns");
+      return b.notifyMatchFailure(op, "its weights have scales that do not belong to the columns");
     Value weights = centeredWeights(n, w->x, wZero, areBytes), zero;
     Value data = leftSide(n, *x, form, zero);
     int64_t rank = typeOf(data).getRank();
@@ -582,6 +592,45 @@ struct DivideScales : OpRewritePattern<nn::QuantizeOp> {
   }
 };
 
+/// Hears why a pattern does not apply.
+struct Reasons : RewriterBase::Listener {
+  explicit Reasons(MLIRContext *context) : context(context) {}
+  void notifyMatchFailure(Location, llvm::function_ref<void(Diagnostic &)> reason) override {
+    Diagnostic text(UnknownLoc::get(context), DiagnosticSeverity::Remark);
+    reason(text);
+    last = text.str();
+  }
+  MLIRContext *context;
+  std::string last;
+};
+
+/// Says of each product of real numbers, of which one is dequantized, why it is not one of integers.
+void explain(func::FuncOp function, const IntegerSums &sums) {
+  auto isOfInteger = [](Value value) {
+    while (isa_and_present<nn::ReshapeOp, nn::TransposeOp>(value.getDefiningOp()))
+      value = value.getDefiningOp()->getOperand(0);
+    auto real = value.getDefiningOp<nn::DequantizeOp>();
+    return real && elementOf(real.getX()).getIntOrFloatBitWidth() <= 8;
+  };
+  MLIRContext *context = function.getContext();
+  Reasons reasons(context);
+  PatternRewriter rewriter(context);
+  rewriter.setListener(&reasons);
+  function.walk([&](Operation *op) {
+    auto conv = dyn_cast<nn::ConvOp>(op);
+    auto product = dyn_cast<nn::MatMulOp>(op);
+    if (!(conv || product) || !llvm::any_of(op->getOperands().take_front(2), isOfInteger))
+      return;
+    rewriter.setInsertionPoint(op);
+    LogicalResult isDone = conv ? ConvertConv(context, sums).matchAndRewrite(conv, rewriter)
+                                : ConvertMatMul(context, sums).matchAndRewrite(product, rewriter);
+    if (succeeded(isDone))
+      return;
+    if (auto remark = remark::missed(op->getLoc(), remark::RemarkOpts::name("real").category(kIntegerRemarks)))
+      remark << StringRef(reasons.last);
+  });
+}
+
 struct FoldDequantize : impl::FoldDequantizeBase<FoldDequantize> {
   using FoldDequantizeBase::FoldDequantizeBase;
   void runOnOperation() override {
@@ -590,11 +639,12 @@ struct FoldDequantize : impl::FoldDequantizeBase<FoldDequantize> {
     RewritePatternSet patterns(context);
     patterns.add<SinkDequantize, CancelQuantize>(context);
     StringRef dot = target ? target.getDot() : "";
-    patterns.add<ConvertConv, ConvertMatMul>(
-        context, IntegerSums{dot == "u8s8" || dot == "s8s8", dot == "s8s8", dot == "s16s16"});
+    IntegerSums sums{dot == "u8s8" || dot == "s8s8", dot == "s8s8", dot == "s16s16"};
+    patterns.add<ConvertConv, ConvertMatMul>(context, sums);
     GreedyRewriteConfig config;
     config.setUseTopDownTraversal();
     (void)applyPatternsGreedily(getOperation(), std::move(patterns), config);
+    explain(getOperation(), sums);
     // After all sums that can be are of integers: their scales can be divided, and the others keep small weights.
     RewritePatternSet scales(context);
     scales.add<DivideScales, KeepBlocks>(context);

@@ -9,5 +9,8 @@ namespace tegula {
 #include "tegula/compiler/graph/Passes.h.inc"
 #define GEN_PASS_REGISTRATION
 #include "tegula/compiler/graph/Passes.h.inc"
+
+/// Category of the remarks `real`, which say why a product of a quantized network is computed with real numbers.
+constexpr llvm::StringLiteral kIntegerRemarks = "integers";
 } // namespace tegula
 #endif

@@ -125,6 +125,25 @@ refused(2, "report", "model.json", "--frob", "-o", "page.html")
 assert open("page.html", encoding="utf-8").read() == "old"
 assert not [name for name in os.listdir(".") if ".tmp" in name]
 
+# Why products of a quantized network are of real numbers.
+weights = [numpy_helper.from_array(value, name) for name, value in (
+    ("s", np.float32(0.1)), ("z", np.uint8(9)), ("w8", np.ones((64, 64), np.int8)))]
+save("quantized.onnx", [helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+                        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["a"]),
+                        helper.make_node("DequantizeLinear", ["w8", "s"], ["b"]),
+                        helper.make_node("MatMul", ["a", "b"], ["c"], name="integers"),
+                        helper.make_node("QuantizeLinear", ["c", "s", "z"], ["d"]),
+                        helper.make_node("DequantizeLinear", ["d", "s", "z"], ["e"]),
+                        helper.make_node("MatMul", ["e", "a"], ["f"], name="variables"),
+                        helper.make_node("MatMul", ["f", "b"], ["y"], name="weights")], [64, 64], weights)
+run(tegulac, "quantized.onnx", "--emit=report", "-o", "quantized.json", "--progress=none")
+with open("quantized.json", encoding="utf-8") as file:
+    real = {node["node"]: node["real_because"] for node in json.load(file)["nodes"] if node["op"] == "MatMul"}
+assert real == {"integers": [], "variables": ["both factors are computed at run time"],
+                "weights": ["its input is not quantized to 8 bits"]}, real
+run(tegula, "report", "quantized.json", "-o", "quantized.html")
+assert "computed with real numbers: both factors are computed at run time" in page("quantized.html")[1]
+
 # JSON that holds what it should not makes a page all the same.
 strange = {"nodes": [1, {"node": 2, "units": [99, -1, "x"], "outputs": 3}, {"node": "a", "units": [0]}],
            "units": [{"nodes": ["a"], "ends_because": [5]}, None], "workspace_bytes": 1e300, "steps": [[], 7],

@@ -209,6 +209,8 @@ static Fate fateOf(const json::Object &node, ArrayRef<const json::Object *> unit
       for (StringRef reason : stringsOf(units[index]->getArray("ends_because")))
         fate.reasons.insert(saver.save(prefix + reason));
   }
+  for (StringRef reason : stringsOf(node.getArray("real_because")))
+    fate.reasons.insert(saver.save("computed with real numbers: " + reason));
   if (fate.units.empty())
     fate.reasons.insert(
         "no code of its own: computed at compile time, part of others, or only another view of its input");
@@ -231,7 +233,7 @@ void tegula::writeFusion(raw_ostream &out, const json::Object &compiled, const j
              "<p>A unit is code that passes once over its result. Of {0} nodes {1} share a unit with others, and {2} "
              "need "
              "no code of their own. The last column says why the node that ends a unit was not fused with what reads "
-             "its result.</p>\n",
+             "its result, and why a product of a quantized network is not one of integers.</p>\n",
              nodes.size(), fused, free)
       << "<div class=\"scroll\"><table><thead><tr><th class=\"n\">#</th><th>node "
          "(operator)</th><th>output</th><th>units</th>"
