@@ -208,6 +208,8 @@ bool GraphImporter::importNode(const onnx::NodeProto &proto, int index, OpBuilde
       return false;
   Values results;
   RowBuilder row = findRow(operatorOf(proto), opset);
+  // ONNX Runtime has an operator of its own among the standard's.
+  isStandard &= !row || hasSchema(proto, opset);
   const onnx::FunctionProto *local = localFunction(proto);
   if (isStandard && !local && !isBodyOfStandard && failed(checkStandardNode(node)))
     return false;
