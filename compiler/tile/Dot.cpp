@@ -37,7 +37,15 @@ static BlockArgument widened(Value value, bool &isUnsigned) {
   return dyn_cast<BlockArgument>(op->getOperand(0));
 }
 
-std::optional<DotForm> dotFormOf(linalg::GenericOp op) {
+namespace {
+/// The two factors of a sum of products, which are inputs 0 and 1.
+struct Factors {
+  Type types[2];
+  bool areUnsigned[2];
+};
+} // namespace
+
+static std::optional<Factors> factorsOf(linalg::GenericOp op) {
   if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 || op.getNumReductionLoops() == 0 ||
       op.getNumParallelLoops() == 0)
     return std::nullopt;
@@ -46,37 +54,75 @@ std::optional<DotForm> dotFormOf(linalg::GenericOp op) {
   if (!add || !result.getType().isInteger(32) || (add.getLhs() != sum && add.getRhs() != sum))
     return std::nullopt;
   auto product = (add.getLhs() == sum ? add.getRhs() : add.getLhs()).getDefiningOp<arith::MulIOp>();
-  bool isUnsigned[2];
-  BlockArgument factors[2];
+  Factors found;
   for (int i : {0, 1}) {
-    factors[i] = product ? widened(product->getOperand(i), isUnsigned[i]) : BlockArgument();
-    if (!factors[i])
+    bool isUnsigned;
+    BlockArgument factor = product ? widened(product->getOperand(i), isUnsigned) : BlockArgument();
+    if (!factor || factor.getArgNumber() > 1)
       return std::nullopt;
+    found.types[factor.getArgNumber()] = factor.getType();
+    found.areUnsigned[factor.getArgNumber()] = isUnsigned;
   }
+  return found.types[0] && found.types[1] ? std::optional(found) : std::nullopt;
+}
+
+std::optional<DotForm> dotFormOf(linalg::GenericOp op) {
+  std::optional<Factors> factors = factorsOf(op);
+  if (!factors || factors->areUnsigned[1])
+    return std::nullopt;
   unsigned last = op.getNumLoops() - 1, innermost = op.getNumParallelLoops() - 1;
-  int64_t extent = op.getStaticLoopRanges()[last];
-  int64_t count = 32 / factors[factors[0].getArgNumber() == 0 ? 0 : 1].getType().getIntOrFloatBitWidth();
+  unsigned leftBits = factors->types[0].getIntOrFloatBitWidth(), rightBits = factors->types[1].getIntOrFloatBitWidth();
+  int64_t extent = op.getStaticLoopRanges()[last], count = 32 / leftBits;
   if (ShapedType::isDynamic(extent) || extent % count)
     return std::nullopt;
   auto isDim = [](AffineExpr expr, unsigned dim) {
     auto found = dyn_cast<AffineDimExpr>(expr);
     return found && found.getPosition() == dim;
   };
-  int right = factors[0].getArgNumber() == 1 ? 0 : 1;
   OpOperand *operands[2] = {&op->getOpOperand(0), &op->getOpOperand(1)};
   AffineMap x = op.getMatchingIndexingMap(operands[0]), w = op.getMatchingIndexingMap(operands[1]);
   unsigned rank = w.getNumResults();
-  if (isUnsigned[right] || factors[right].getArgNumber() != 1 || factors[1 - right].getArgNumber() != 0 ||
-      x.getNumResults() < 1 || !isDim(x.getResults().back(), last) || x.isFunctionOfDim(innermost) || rank < 2 ||
+  if (x.getNumResults() < 1 || !isDim(x.getResults().back(), last) || x.isFunctionOfDim(innermost) || rank < 2 ||
       !isDim(w.getResult(rank - 1), innermost) || !isDim(w.getResult(rank - 2), last) ||
       !isa_and_present<arith::ConstantOp, linalg::UnPackOp>(operands[1]->get().getDefiningOp()))
     return std::nullopt;
   for (AffineExpr expr : x.getResults().drop_back())
     if (expr.isFunctionOfDim(last))
       return std::nullopt;
-  if (factors[right].getType().getIntOrFloatBitWidth() > factors[1 - right].getType().getIntOrFloatBitWidth())
+  if (rightBits > leftBits)
     return std::nullopt;
-  return DotForm{operands[0], operands[1], isUnsigned[1 - right], count};
+  return DotForm{operands[0], operands[1], factors->areUnsigned[0], count};
+}
+
+static bool startsAtZero(linalg::GenericOp op) {
+  auto fill = op.getDpsInitOperand(0)->get().getDefiningOp<linalg::FillOp>();
+  return fill && matchPattern(fill.value(), m_Zero());
+}
+
+/// Places of a window that is written out.
+static constexpr int64_t kMostTaps = 32;
+
+std::optional<TapForm> tapFormOf(linalg::GenericOp op) {
+  std::optional<Factors> factors = factorsOf(op);
+  if (!factors || factors->areUnsigned[1] || !factors->types[0].isInteger(8) || !factors->types[1].isInteger(8) ||
+      !startsAtZero(op))
+    return std::nullopt;
+  unsigned innermost = op.getNumParallelLoops() - 1;
+  int64_t count = 1;
+  for (int64_t extent : ArrayRef(op.getStaticLoopRanges()).drop_front(op.getNumParallelLoops()))
+    count = ShapedType::isDynamic(extent) || extent > kMostTaps ? kMostTaps + 1 : count * extent;
+  OpOperand *operands[2] = {&op->getOpOperand(0), &op->getOpOperand(1)};
+  for (OpOperand *operand : operands) {
+    ArrayRef<AffineExpr> exprs = op.getMatchingIndexingMap(operand).getResults();
+    if (exprs.empty() || exprs.back() != getAffineDimExpr(innermost, op.getContext()))
+      return std::nullopt;
+    for (AffineExpr expr : exprs.drop_back())
+      if (expr.isFunctionOfDim(innermost))
+        return std::nullopt;
+  }
+  if (count < 4 || count > kMostTaps || !operands[1]->get().getDefiningOp<arith::ConstantOp>())
+    return std::nullopt;
+  return TapForm{operands[0], operands[1], factors->areUnsigned[0], count};
 }
 
 std::pair<unsigned, int64_t> rowsOfLeft(linalg::GenericOp op, unsigned loop) {
@@ -96,9 +142,6 @@ std::pair<unsigned, int64_t> rowsOfLeft(linalg::GenericOp op, unsigned loop) {
   return found;
 }
 
-bool canUseMatrices(linalg::GenericOp op, unsigned loop) {
-  auto fill = op.getDpsInitOperand(0)->get().getDefiningOp<linalg::FillOp>();
-  return fill && matchPattern(fill.value(), m_Zero()) && rowsOfLeft(op, loop).second > 0;
-}
+bool canUseMatrices(linalg::GenericOp op, unsigned loop) { return startsAtZero(op) && rowsOfLeft(op, loop).second > 0; }
 
 } // namespace tegula

@@ -2,7 +2,8 @@
 //
 // A linalg.generic that adds products of 8- or 16-bit integers to 32-bit ones, with constants on the right. Targets
 // that have an instruction for it take neighbours along the innermost reduction loop at a time, as many as fill 32 bits
-// of the left side: `dot` of the plan.
+// of the left side: `dot` of the plan. Where nothing is summed over channels (depthwise convolutions), they take the
+// places of the window instead, `dot` of them at a time.
 //
 //===----------------------------------------------------------------------===//
 #ifndef TEGULA_COMPILER_TILE_DOT_H
@@ -26,6 +27,16 @@ std::optional<int64_t> coefficientOf(mlir::AffineExpr expr, unsigned dim);
 /// The form of `op`, if it has it and the innermost reduction loop is a multiple of `count`. Numbers of the right side
 /// are not wider than those of the left.
 std::optional<DotForm> dotFormOf(mlir::linalg::GenericOp op);
+
+/// A depthwise sum: both sides are read along the vector loop, and all places of the window are known.
+struct TapForm {
+  mlir::OpOperand *left, *right; ///< of 8 bits; the right one is signed
+  bool isLeftUnsigned;
+  int64_t count; ///< places
+};
+
+/// The form of `op`, if it has it, its window is small and its sums start at zero.
+std::optional<TapForm> tapFormOf(mlir::linalg::GenericOp op);
 
 /// Whether sums of a dot form can be matrices with a row for each iteration of `loop`: they start at zero, and the rows
 /// of the left side lie at equal distances.

@@ -11,6 +11,7 @@
 // Needs: plans. Leaves: unpacks of constants, which TileUnits reads through. Idempotent.
 //===----------------------------------------------------------------------===//
 
+#include "tegula/compiler/tile/Dot.h"
 #include "tegula/compiler/tile/Passes.h"
 #include "tegula/dialects/tgl/Tgl.h"
 
@@ -107,7 +108,8 @@ struct PackWeights : impl::PackWeightsBase<PackWeights> {
   void pack(linalg::GenericOp op, OpOperand &operand, tgl::PlanAttr plan) {
     auto constant = operand.get().getDefiningOp<arith::ConstantOp>();
     auto type = dyn_cast<RankedTensorType>(operand.get().getType());
-    if (!constant || !type || !readsPanels(op, operand, plan))
+    // Windows of depthwise sums are small, and rows of them are rows already.
+    if (!constant || !type || !readsPanels(op, operand, plan) || (plan.getDot() > 1 && tapFormOf(op)))
       return;
     int64_t width = plan.getLanes() * plan.getVectors();
     // A weight that several ops read in panels of one width is stored once.

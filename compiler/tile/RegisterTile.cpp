@@ -73,6 +73,7 @@ RegisterTile::RegisterTile(OpBuilder &builder, linalg::GenericOp root, linalg::G
       unrollLoop(plan.getUnrollLoop()), lastLanes(lanes), width(lanes), maskedFrom(vectors),
       isTransposition(plan.getVectorLoop() >= 0 && transposedLoop(root, plan.getVectorLoop()) == plan.getUnrollLoop()),
       depth(plan.getDepth()), dot(plan.getDot() > 1 ? dotFormOf(root) : std::nullopt),
+      taps(plan.getDot() > 1 && !dot ? tapFormOf(root) : std::nullopt),
       blockedLoop(blockedReduction(root, epilogue, plan)), position(root.getNumLoops()) {}
 
 /// A shorter vector saves nothing.
@@ -140,6 +141,8 @@ Value RegisterTile::emitVectorLoop(Value target) {
     return loop(begin, end, step, carried, [&](Value at, Value inner) {
       position[vectorLoop] = at;
       maskedFrom = firstMasked;
+      if (hasTaps())
+        readTapWeights();
       return hasPanels() ? emitOuterLoops(0, inner) : emitUnrolled(inner);
     });
   };
@@ -232,42 +235,6 @@ Value RegisterTile::emitUnrolled(Value target) {
   return large == tiles ? target : blocks(middle, range.end, small, target);
 }
 
-/// Sums that wait in vector registers, of the rows that fill no matrix.
-static constexpr int64_t kVectorSums = 24;
-
-Value RegisterTile::emitMatrices(Value target) {
-  const LoopRange &range = ranges[unrollLoop];
-  Value begin = range.begin;
-  int64_t left = range.extent;
-  auto wholeTiles = [&](int64_t step) {
-    if (left == 0 || (!ShapedType::isDynamic(left) && left < step))
-      return;
-    Value end = range.end;
-    if (ShapedType::isDynamic(left)) {
-      Value extent = arith::SubIOp::create(b, loc, range.end, begin);
-      end = arith::SubIOp::create(b, loc, range.end, arith::RemUIOp::create(b, loc, extent, constant(step)));
-    } else {
-      end = b.createOrFold<arith::AddIOp>(loc, begin, constant(left / step * step));
-      left %= step;
-    }
-    target = loop(begin, end, step, target, [&](Value at, Value inner) {
-      position[unrollLoop] = at;
-      return emitTile(step, inner);
-    });
-    begin = end;
-  };
-  wholeTiles(plan.getUnroll());
-  wholeTiles(plan.getRows());
-  depth = 0;
-  int64_t most = std::min(kVectorSums / vectors, plan.getRows() - 1);
-  if (!ShapedType::isDynamic(left) && left > 0)
-    most = (left + (left + most - 1) / most - 1) / ((left + most - 1) / most);
-  for (int64_t step = most; step > 0; step /= 2)
-    wholeTiles(step);
-  depth = plan.getDepth();
-  return target;
-}
-
 Value RegisterTile::emitTransposed(Value target) {
   // Rows of the source, then log2 rounds of a perfect shuffle.
   OpOperand &operand = root->getOpOperand(0);
@@ -304,7 +271,7 @@ Value RegisterTile::emitTile(int64_t unroll, Value target) {
   tileUnroll = unroll;
   loaded.clear();
   SmallVector<Value> accumulators = depth > 0 ? startMatrices() : start(unroll, target);
-  emitReduction(ranges.size(), accumulators);
+  hasTaps() ? emitTaps(accumulators) : emitReduction(ranges.size(), accumulators);
   loaded.clear();
   if (depth > 0)
     accumulators = rowsOfMatrices(accumulators);
@@ -434,150 +401,6 @@ void RegisterTile::emitBody(SmallVectorImpl<Value> &accumulators) {
         arguments.push_back(readOperand(root, *operand, u, v));
       arguments.push_back(accumulators[u * vectors + v]);
       accumulators[u * vectors + v] = evaluate(root, arguments, u, v);
-    }
-  loaded.clear();
-}
-
-Value RegisterTile::dotOperand(OpOperand &operand, bool isLeft, int64_t u, int64_t v) {
-  AffineMap map = root.getMatchingIndexingMap(&operand);
-  bool isUnrolled = unrollLoop >= 0 && map.isFunctionOfDim(unrollLoop);
-  Value &known = loaded[{&operand, isUnrolled ? u : 0, isLeft && width == lanes ? 0 : v}];
-  if (known)
-    return known;
-  Type bytes = getElementTypeOrSelf(operand.get().getType());
-  auto type = VectorType::get({width, dot->count}, bytes);
-  Value padding = arith::ConstantOp::create(b, loc, b.getZeroAttr(bytes));
-  auto read = [&](Value source, ArrayRef<Value> indices, VectorType part) -> Value {
-    auto identity = AffineMap::getMinorIdentityMap(indices.size(), part.getRank(), b.getContext());
-    return vector::TransferReadOp::create(b, loc, part, source, indices, AffineMapAttr::get(identity), padding, Value(),
-                                          b.getBoolArrayAttr(SmallVector<bool>(part.getRank(), true)));
-  };
-  SmallVector<Value> indices;
-  Value result;
-  if (isLeft) {
-    for (AffineExpr expr : map.getResults())
-      indices.push_back(apply(expr, u, v));
-    result = read(operand.get(), indices, VectorType::get({dot->count}, bytes));
-    result = vector::BroadcastOp::create(b, loc, type, result);
-  } else {
-    indices.push_back(arith::DivUIOp::create(b, loc, position[vectorLoop], constant(lanes * plan.getVectors())));
-    for (AffineExpr expr : map.getResults().drop_back(2))
-      indices.push_back(apply(expr, u, 0));
-    indices.push_back(b.createOrFold<arith::DivUIOp>(loc, position.back(), constant(dot->count)));
-    indices.append({constant(v * lanes), constant(0)});
-    result = read(operand.get().getDefiningOp<linalg::UnPackOp>().getSource(), indices, type);
-  }
-  return loaded[{&operand, isUnrolled ? u : 0, isLeft && width == lanes ? 0 : v}] = result;
-}
-
-void RegisterTile::emitDots(SmallVectorImpl<Value> &accumulators) {
-  for (int64_t u = 0; u < tileUnroll; ++u)
-    for (int64_t v = 0; v < vectors; ++v) {
-      selectVector(v);
-      auto wide = VectorType::get({width, dot->count}, b.getI32Type());
-      Value x = dotOperand(*dot->left, true, u, v), w = dotOperand(*dot->right, false, u, v);
-      x = dot->isLeftUnsigned ? Value(arith::ExtUIOp::create(b, loc, wide, x))
-                              : Value(arith::ExtSIOp::create(b, loc, wide, x));
-      Value products = arith::MulIOp::create(b, loc, x, arith::ExtSIOp::create(b, loc, wide, w));
-      Value &sum = accumulators[u * vectors + v];
-      sum = vector::MultiDimReductionOp::create(b, loc, products, sum, ArrayRef<bool>{false, true},
-                                                vector::CombiningKind::ADD);
-    }
-  loaded.clear();
-}
-
-SmallVector<Value> RegisterTile::startMatrices() {
-  // As wide as a panel's vectors: all matrices of a unit have the same shapes, to which registers are configured once.
-  auto type = VectorType::get({plan.getRows(), lanes}, b.getI32Type());
-  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
-  return SmallVector<Value>(tileUnroll / plan.getRows() * vectors, zero);
-}
-
-SmallVector<Value> RegisterTile::rowsOfMatrices(ArrayRef<Value> sums) {
-  SmallVector<Value> rows;
-  for (int64_t u = 0; u < tileUnroll; ++u)
-    for (int64_t v = 0; v < vectors; ++v) {
-      selectVector(v);
-      Value sum = sums[u / plan.getRows() * vectors + v];
-      Value row = vector::ExtractOp::create(b, loc, sum, u % plan.getRows());
-      if (width < lanes)
-        row = vector::ExtractStridedSliceOp::create(b, loc, row, ArrayRef<int64_t>{0}, ArrayRef<int64_t>{width},
-                                                    ArrayRef<int64_t>{1});
-      rows.push_back(row);
-    }
-  return rows;
-}
-
-Value RegisterTile::leftMatrix(int64_t u) {
-  Value &known = loaded[{dot->left, u, 0}];
-  if (known)
-    return known;
-  auto [axis, distance] = rowsOfLeft(root, unrollLoop);
-  ArrayRef<AffineExpr> exprs = root.getMatchingIndexingMap(dot->left).getResults();
-  SmallVector<OpFoldResult> offsets, sizes(exprs.size(), b.getIndexAttr(1)), strides(exprs.size(), b.getIndexAttr(1));
-  for (AffineExpr expr : exprs)
-    offsets.push_back(apply(expr, u, 0));
-  sizes[axis] = b.getIndexAttr(plan.getRows());
-  sizes.back() = b.getIndexAttr(depth);
-  strides[axis] = b.getIndexAttr(distance);
-  Type element = getElementTypeOrSelf(dot->left->get().getType());
-  auto slice = RankedTensorType::get({plan.getRows(), depth}, element);
-  Value rows = tensor::ExtractSliceOp::create(b, loc, slice, dot->left->get(), offsets, sizes, strides);
-  SmallVector<Value> start(2, constant(0));
-  auto type = VectorType::get({plan.getRows(), depth}, element);
-  Value padding = arith::ConstantOp::create(b, loc, b.getZeroAttr(element));
-  Value read = vector::TransferReadOp::create(b, loc, type, rows, start,
-                                              AffineMapAttr::get(AffineMap::getMultiDimIdentityMap(2, b.getContext())),
-                                              padding, Value(), b.getBoolArrayAttr({true, true}));
-  auto split = VectorType::get({plan.getRows(), depth / dot->count, dot->count}, element);
-  return known = vector::ShapeCastOp::create(b, loc, split, read);
-}
-
-Value RegisterTile::rightMatrix(int64_t v) {
-  Value &known = loaded[{dot->right, 0, v}];
-  if (known)
-    return known;
-  AffineMap map = root.getMatchingIndexingMap(dot->right);
-  SmallVector<Value> indices;
-  indices.push_back(arith::DivUIOp::create(b, loc, position[vectorLoop], constant(lanes * plan.getVectors())));
-  for (AffineExpr expr : map.getResults().drop_back(2))
-    indices.push_back(apply(expr, 0, 0));
-  indices.push_back(b.createOrFold<arith::DivUIOp>(loc, position.back(), constant(dot->count)));
-  indices.append({constant(v * lanes), constant(0)});
-  Value panels = dot->right->get().getDefiningOp<linalg::UnPackOp>().getSource();
-  Type element = getElementTypeOrSelf(panels.getType());
-  Value padding = arith::ConstantOp::create(b, loc, b.getZeroAttr(element));
-  auto identity = AffineMap::getMinorIdentityMap(indices.size(), 3, b.getContext());
-  auto type = VectorType::get({depth / dot->count, lanes, dot->count}, element);
-  return known = vector::TransferReadOp::create(b, loc, type, panels, indices, AffineMapAttr::get(identity), padding,
-                                                Value(), b.getBoolArrayAttr({true, true, true}));
-}
-
-void RegisterTile::emitMatrixProducts(SmallVectorImpl<Value> &accumulators) {
-  AffineExpr m, n, k, part;
-  bindDims(b.getContext(), m, n, k, part);
-  AffineExpr left[] = {m, k, part}, right[] = {k, n, part}, out[] = {m, n};
-  using Kind = vector::IteratorType;
-  Kind kinds[] = {Kind::parallel, Kind::parallel, Kind::reduction, Kind::reduction};
-  // The sums, a register for each row of matrices, and those that are left for the columns in turn; the same in each
-  // tile of the unit.
-  int64_t registers = tgl::targetOf(root).getTiles(), groups = plan.getUnroll() / plan.getRows();
-  int64_t sums = groups * vectors;
-  for (int64_t v = 0; v < vectors; ++v)
-    for (int64_t u = 0; u < tileUnroll; u += plan.getRows()) {
-      auto wide = [&](Value bytes, bool isUnsigned) -> Value {
-        Type type = cast<VectorType>(bytes.getType()).clone(b.getI32Type());
-        return isUnsigned ? Value(arith::ExtUIOp::create(b, loc, type, bytes))
-                          : Value(arith::ExtSIOp::create(b, loc, type, bytes));
-      };
-      Value x = wide(leftMatrix(u), dot->isLeftUnsigned), w = wide(rightMatrix(v), false);
-      Value &sum = accumulators[u / plan.getRows() * vectors + v];
-      ArrayRef<AffineExpr> maps[] = {left, right, out};
-      auto product = vector::ContractionOp::create(b, loc, x, w, sum, maps, kinds);
-      int64_t group = u / plan.getRows();
-      int64_t right = sums + groups + v % std::max<int64_t>(registers - sums - groups, 1);
-      product->setAttr(tgl::kRegisters, b.getDenseI64ArrayAttr({group * vectors + v, sums + group, right}));
-      sum = product;
     }
   loaded.clear();
 }

@@ -82,6 +82,11 @@ private:
   void emitBody(llvm::SmallVectorImpl<Value> &accumulators);
   Value dotOperand(mlir::OpOperand &operand, bool isLeft, int64_t u, int64_t v);
   void emitDots(llvm::SmallVectorImpl<Value> &accumulators);
+  /// Whether the tile at hand is a depthwise sum of several places at a time.
+  bool hasTaps();
+  llvm::SmallVector<Value> readTaps(mlir::OpOperand &operand, bool isUnsigned, int64_t first, int64_t u);
+  void readTapWeights();
+  void emitTaps(llvm::SmallVectorImpl<Value> &accumulators);
   llvm::SmallVector<Value> startMatrices();
   llvm::SmallVector<Value> rowsOfMatrices(llvm::ArrayRef<Value> sums);
   Value leftMatrix(int64_t u);
@@ -128,6 +133,8 @@ private:
   bool isTransposition;
   int64_t depth;              // that matrices take at a time; 0: the tile at hand has vectors
   std::optional<DotForm> dot; // of the root, if the plan says so
+  std::optional<TapForm> taps;
+  llvm::SmallVector<Value> tapWeights; // of the vectors at hand, as the places are summed
   std::optional<unsigned> blockedLoop;
   Value blockBegin, blockEnd; // of `blockedLoop`
   Value isFirstBlock;         // null: it is not the first

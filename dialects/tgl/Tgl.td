@@ -41,7 +41,8 @@ def Tgl_PlanAttr : Tgl_Attr<"Plan", "plan"> {
     live at a time; `unrollLoop` (-1: none) is the parallel loop of which `unroll` iterations are held in registers;
     `block` gives per parallel loop the extent of one scf.forall iteration (0: whole extent), then for one of the reduction loops
     the extent of a block that is summed for the whole tile before the next, with partial sums in the result; missing entries are 0.
-    `dot` neighbours along the innermost reduction loop are multiplied and summed at a time (1 if it isn't there). With `depth`,
+    `dot` neighbours along the innermost reduction loop, or places of a depthwise window, are multiplied and summed at a time (1 if
+    it isn't there). With `depth`,
     the sums of `rows` iterations of the unrolled loop and of a vector are one matrix register, and `depth` such neighbours are
     taken at a time; `unroll` is a multiple of `rows`, and what is left of the loop beyond multiples of `rows` is done by vectors.
 

@@ -43,20 +43,25 @@ struct LowerDot : OpRewritePattern<vector::MultiDimReductionOp> {
     bool isUnsigned = isa_and_present<arith::ExtUIOp>(left);
     if ((!isUnsigned && !isa_and_present<arith::ExtSIOp>(left)) || !isa_and_present<arith::ExtSIOp>(right))
       return b.notifyMatchFailure(op, "not of small integers");
-    auto x = left->getOperand(0).getDefiningOp<vector::BroadcastOp>();
+    auto x = left->getOperand(0).getDefiningOp<vector::BroadcastOp>(); // else each lane has numbers of its own
     Type element = getElementTypeOrSelf(left->getOperand(0).getType());
     int64_t lanes = type.getDimSize(0), count = type.getDimSize(1);
     bool isBytes = element.isInteger(8) && count == 4 && dot == (isUnsigned ? "u8s8" : "s8s8");
     bool isPairs = isX86 && element.isInteger(16) && count == 2 && !isUnsigned;
     bool fits = lanes == 4 || (isX86 && (lanes == 8 || lanes == 16));
-    if ((!isBytes && !isPairs) || !x || !isa<VectorType>(x.getSourceType()) || !fits)
+    if ((!isBytes && !isPairs) || (x && !isa<VectorType>(x.getSourceType())) || !fits)
       return b.notifyMatchFailure(op, "no instruction for it");
     Location loc = op.getLoc();
-    // The row's numbers as one of 32 bits: the load spreads it over the lanes.
     auto one = VectorType::get({1}, b.getI32Type()), sums = VectorType::get({lanes}, b.getI32Type());
     auto flat = VectorType::get({lanes * count}, element);
-    Value number = vector::ExtractOp::create(b, loc, vector::BitCastOp::create(b, loc, one, x.getSource()), 0);
-    Value row = vector::BitCastOp::create(b, loc, flat, vector::BroadcastOp::create(b, loc, sums, number));
+    Value row;
+    if (x) {
+      // The row's numbers as one of 32 bits: the load spreads it over the lanes.
+      Value number = vector::ExtractOp::create(b, loc, vector::BitCastOp::create(b, loc, one, x.getSource()), 0);
+      row = vector::BitCastOp::create(b, loc, flat, vector::BroadcastOp::create(b, loc, sums, number));
+    } else {
+      row = vector::ShapeCastOp::create(b, loc, flat, left->getOperand(0));
+    }
     Value narrow = right->getOperand(0);
     Value weights = vector::ShapeCastOp::create(
         b, loc, VectorType::get({lanes * count}, getElementTypeOrSelf(narrow.getType())), narrow);

@@ -104,6 +104,7 @@ public:
     if (unrollLoop >= 0 && variation.unroll)
       unroll = std::min(extents[unrollLoop], variation.unroll);
     chooseMatrices();
+    chooseTaps();
     chooseReductionBlock();
     chooseBlocks();
     return tgl::PlanAttr::get(root.getContext(), vectorLoop, lanes, vectors, unrollLoop, unroll, block, dot, rows,
@@ -185,6 +186,32 @@ private:
     vectors = std::min<int64_t>(panels, unrollLoop < 0 ? 8 : 4);
     if (unrollLoop >= 0)
       unroll = std::min<int64_t>(extents[unrollLoop], target.getRegisters() * 3 / 4 / vectors);
+  }
+
+  /// Places of a depthwise window at a time, where a vector instruction sums so many products of bytes or 16 bits.
+  void chooseTaps() {
+    std::optional<TapForm> form = dot == 1 && vectorLoop >= 0 && unrollLoop >= 0 ? tapFormOf(root) : std::nullopt;
+    if (!form || target.getDot().empty())
+      return;
+    bool areBytes = target.getDot() == (form->isLeftUnsigned ? "u8s8" : "s8s8");
+    if (!areBytes && target.getDot() != "s16s16")
+      return;
+    int64_t places = areBytes ? 4 : 2, channels = extents[vectorLoop];
+    int64_t most = llvm::Triple(target.getTriple()).isX86() ? target.getVectorBytes() / 4 : kNeonLanes;
+    // What is left of the channels is done a place at a time, which takes three times as long.
+    auto cost = [&](int64_t width) {
+      int64_t rest = channels % (places * width);
+      return 3.0 * rest + (channels - rest) * (1 + 0.1 * most / width);
+    };
+    int64_t best = most;
+    for (int64_t width = most / 2; width >= 4; width /= 2)
+      if (cost(width) < cost(best))
+        best = width;
+    if (channels < places * best)
+      return;
+    dot = vectors = places;
+    lanes = best;
+    unroll = std::min<int64_t>(extents[unrollLoop], target.getRegisters() / 16);
   }
 
   /// Matrix registers for the sums, if the target has them and the rows of the left side lie at equal distances.

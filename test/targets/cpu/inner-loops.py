@@ -126,3 +126,16 @@ for cpu, (sum_, counts) in SUMS.items():
         assert not count(r"vpmovsx", loop), (cpu, "\n".join(loop))
         # Two steps side by side may have one sum of twelve wait outside: by llvm-mca's model they are not slower for it.
         assert sum(bool(STACK.search(line)) for line in loop) <= (2 if count(sum_, loop) > 12 else 0), "\n".join(loop)
+
+# Depthwise: four places of the window at a time with VNNI, two with AVX2 and the like, weights that stay in registers.
+g = networks.Quantized("depthwise", 4)
+onnx.save(g.end(g.layer("Conv", g.start([1, 96, 30, 30]), 96, 1, 3, 3, group=96), [1, 96, 28, 28]), "depthwise.onnx")
+for flags, sum_, least, scattered in (
+        (["--target=x86_64-linux-gnu", "-mcpu=x86-64-v3"], r"vpmaddwd\s", 10, r"vpmulld"),
+        (["--target=x86_64-linux-gnu", "-mcpu=znver4"], r"vpdpbusd\s", 12, r"vpmulld|vpmaddwd"),
+        (["--target=aarch64-linux-gnu", "-mcpu=neoverse-v1"], r"usdot\s", 12, r"s?ml[as]l?2?\s")):
+    subprocess.run([tool, "depthwise.onnx", *flags, "-O3", "-o", "depthwise.s"], check=True)
+    with open("depthwise.s", encoding="utf-8") as file:
+        lines = [clean(line, "//" if "aarch64" in flags[0] else "#") for line in file]
+    hot = [loop for loop in innermost_loops(lines) if count(sum_, loop) >= least]
+    assert hot and not any(count(scattered, loop) for loop in hot), (flags, len(hot))

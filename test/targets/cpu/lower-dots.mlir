@@ -17,6 +17,18 @@ func.func @bytes(%row: vector<4xi8>, %w: vector<16x4xi8>, %sum: vector<16xi32>) 
   return %y : vector<16xi32>
 }
 
+// Each lane with numbers of its own, as in depthwise sums.
+// CHECK-LABEL: func.func @own
+// CHECK: %[[X:.+]] = vector.shape_cast %{{.+}} : vector<16x4xi8> to vector<64xi8>
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%{{.+}}, %[[X]], %{{.+}})
+func.func @own(%x: vector<16x4xi8>, %w: vector<16x4xi8>, %sum: vector<16xi32>) -> vector<16xi32> {
+  %a = arith.extui %x : vector<16x4xi8> to vector<16x4xi32>
+  %b = arith.extsi %w : vector<16x4xi8> to vector<16x4xi32>
+  %p = arith.muli %a, %b : vector<16x4xi32>
+  %y = vector.multi_reduction <add>, %p, %sum [1] : vector<16x4xi32> to vector<16xi32>
+  return %y : vector<16xi32>
+}
+
 // Signed bytes on the left have no instruction.
 // CHECK-LABEL: func.func @negative_signed
 // CHECK: vector.multi_reduction
