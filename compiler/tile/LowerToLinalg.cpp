@@ -45,13 +45,13 @@ static ElementsAttr loweredValue(ElementsAttr value) {
   return DenseElementsAttr::get(type, elements);
 }
 
-static LogicalResult lowerBlock(Block &from, OpBuilder &builder, IRMapping &mapping);
+static LogicalResult lowerBlock(Block &from, OpBuilder &builder, IRMapping &mapping, bool roundsEach);
 
 /// Tensors are lowered; a scalar (a condition) is a value, not storage.
 static Type loweredTensor(Type type) { return isa<TensorType>(type) ? nn::loweredType(type) : type; }
 
 /// Clones an op of another dialect with converted types; its regions are lowered in turn.
-static LogicalResult lowerOther(Operation &op, OpBuilder &builder, IRMapping &mapping) {
+static LogicalResult lowerOther(Operation &op, OpBuilder &builder, IRMapping &mapping, bool roundsEach) {
   OperationState state(op.getLoc(), op.getName());
   for (Value operand : op.getOperands())
     state.addOperands(mapping.lookup(operand));
@@ -71,7 +71,7 @@ static LogicalResult lowerOther(Operation &op, OpBuilder &builder, IRMapping &ma
       for (BlockArgument argument : block.getArguments())
         mapping.map(argument, copy->addArgument(loweredTensor(argument.getType()), argument.getLoc()));
       OpBuilder inner = OpBuilder::atBlockEnd(copy);
-      ok &= succeeded(lowerBlock(block, inner, mapping));
+      ok &= succeeded(lowerBlock(block, inner, mapping, roundsEach));
     }
   mapping.map(op.getResults(), clone->getResults());
   return success(ok);
@@ -92,7 +92,8 @@ static bool isEmpty(Operation &op) {
          });
 }
 
-static LogicalResult lowerBlock(Block &from, OpBuilder &builder, IRMapping &mapping) {
+/// With `roundsEach` as in LoweringBuilder.
+static LogicalResult lowerBlock(Block &from, OpBuilder &builder, IRMapping &mapping, bool roundsEach) {
   bool ok = true;
   for (Operation &op : from) {
     if (auto constant = dyn_cast<nn::ConstantOp>(op)) {
@@ -108,13 +109,14 @@ static LogicalResult lowerBlock(Block &from, OpBuilder &builder, IRMapping &mapp
     }
     auto lowerable = dyn_cast<nn::LowerOpInterface>(op);
     if (!lowerable) {
-      ok &= succeeded(lowerOther(op, builder, mapping));
+      ok &= succeeded(lowerOther(op, builder, mapping, roundsEach));
       continue;
     }
     SmallVector<Value> operands;
     for (Value operand : op.getOperands())
       operands.push_back(mapping.lookup(operand));
     nn::LoweringBuilder lowering(builder, op.getLoc());
+    lowering.roundsEach = roundsEach;
     FailureOr<SmallVector<Value>> results = lowerable.lower(lowering, operands);
     if (failed(results)) {
       ok = false;
@@ -175,7 +177,9 @@ struct LowerToLinalg : impl::LowerToLinalgBase<LowerToLinalg> {
     OpBuilder builder(&getContext());
     builder.setInsertionPointToEnd(block);
     checkSymbols(function, *block, builder);
-    if (failed(lowerBlock(function.getBody().front(), builder, mapping))) {
+    // In a quantized network a difference of rounding may become one of a whole step.
+    bool isQuantized = function.walk([](nn::QuantizeOp) { return WalkResult::interrupt(); }).wasInterrupted();
+    if (failed(lowerBlock(function.getBody().front(), builder, mapping, isQuantized))) {
       body.dropAllReferences();
       return signalPassFailure();
     }

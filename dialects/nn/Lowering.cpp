@@ -27,7 +27,8 @@ using B = LoweringBuilder;
 static bool isFloat(Value x) { return isa<FloatType>(x.getType()); }
 
 arith::FastMathFlagsAttr B::contractFlags() const {
-  return arith::FastMathFlagsAttr::get(b.getContext(), arith::FastMathFlags::contract);
+  return arith::FastMathFlagsAttr::get(b.getContext(),
+                                       roundsEach ? arith::FastMathFlags::none : arith::FastMathFlags::contract);
 }
 static arith::FastMathFlagsAttr reassocFlags(OpBuilder &b) {
   return arith::FastMathFlagsAttr::get(b.getContext(), arith::FastMathFlags::contract | arith::FastMathFlags::reassoc);

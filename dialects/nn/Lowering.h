@@ -29,8 +29,11 @@ public:
   LoweringBuilder(mlir::OpBuilder &builder, mlir::Location loc) : b(builder), loc(loc) {}
   mlir::OpBuilder &b;
   mlir::Location loc;
+  /// Whether each operation is rounded for itself, as the standard's are, but for sums in any order.
+  bool roundsEach = false;
 
-  // Scalars. `isUnsigned` matters to integers only. Floats carry the `contract` flag; `reassoc` adds reassociation.
+  // Scalars. `isUnsigned` matters to integers only. Floats carry the `contract` flag, unless each is rounded; `reassoc`
+  // adds reassociation.
   Value index(int64_t value);
   Value number(mlir::Type type, double value);
   Value integer(mlir::Type type, int64_t value);

@@ -30,7 +30,7 @@ static constexpr int64_t kNeonLanes = 4;
 static constexpr int64_t kTileRows = 16, kTileBytes = 64;
 /// A matrix is multiplied in 16 cycles, whatever its rows; smaller ones are left to vectors, which take half a cycle
 /// for a row of 64 bytes by 16 columns times four.
-static constexpr int64_t kLeastRows = 6, kLeastDepth = 16;
+static constexpr int64_t kLeastRows = 4, kLeastDepth = 16;
 
 /// Extents of all loops; a dynamic one counts as 64.
 static SmallVector<int64_t> extentsOf(linalg::GenericOp op) {

@@ -49,3 +49,24 @@ func.func @gather(%x: tensor<9x4xf32>, %i: tensor<3xi64>) -> tensor<3x4xf32> {
   %y = nn.gather %x, %i {axis = 0 : i64} : (tensor<9x4xf32>, tensor<3xi64>) -> tensor<3x4xf32>
   return %y : tensor<3x4xf32>
 }
+
+// Beside quantized tensors each operation is rounded for itself; elsewhere a product and a sum may be rounded as one.
+// CHECK-LABEL: func.func @rounded
+// CHECK: arith.mulf %{{.+}}, %{{.+}} : f32
+// CHECK: arith.addf %{{.+}}, %{{.+}} : f32
+func.func @rounded(%x: tensor<4xf32>, %y: tensor<4xf32>) -> tensor<4xui8> {
+  %s = nn.constant dense<0.5> : tensor<f32>
+  %p = nn.binary mul %x, %y : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  %t = nn.binary add %p, %x : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  %q = nn.quantize %t, %s : (tensor<4xf32>, tensor<f32>) -> tensor<4xui8>
+  return %q : tensor<4xui8>
+}
+
+// CHECK-LABEL: func.func @contracted
+// CHECK: arith.mulf %{{.+}}, %{{.+}} fastmath<contract> : f32
+// CHECK: arith.addf %{{.+}}, %{{.+}} fastmath<contract> : f32
+func.func @contracted(%x: tensor<4xf32>, %y: tensor<4xf32>) -> tensor<4xf32> {
+  %p = nn.binary mul %x, %y : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  %t = nn.binary add %p, %x : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  return %t : tensor<4xf32>
+}
