@@ -102,24 +102,29 @@ struct LowerMatrices : impl::LowerMatricesBase<LowerMatrices> {
     std::optional<Shapes> ofAll = shapesOf(products);
     if (ofAll)
       configure(OpBuilder::atBlockBegin(&getOperation().getBody().front()), *ofAll);
-    llvm::MapVector<Operation *, SmallVector<Product>> groups;
-    for (Product product : products)
-      groups[isa<scf::ForOp>(product.start) ? product.start : product.start->getBlock()->getParentOp()].push_back(
-          product);
-    for (auto &[start, group] : groups) {
-      std::optional<Shapes> shapes = ofAll ? ofAll : shapesOf(group);
-      if (!shapes) {
-        group[0].op.emitError("sums of one loop in matrix registers of different shapes");
-        return signalPassFailure();
-      }
+    for (ArrayRef<Product> rest = products; !rest.empty();) {
+      ArrayRef<Product> group = firstGroup(rest);
       if (!ofAll)
-        configure(OpBuilder(group[0].start), *shapes);
+        configure(OpBuilder(group[0].start), *shapesOf(group));
       convert(group);
+      rest = rest.drop_front(group.size());
     }
     getOperation().walk([&](func::ReturnOp op) {
       OpBuilder b(op);
       call(b, op.getLoc(), "tilerelease", {});
     });
+  }
+
+  /// As many as are of one loop, or without one of one block, and have registers of one shape each.
+  static ArrayRef<Product> firstGroup(ArrayRef<Product> products) {
+    auto placeOf = [](Product product) {
+      return isa<scf::ForOp>(product.start) ? product.start : product.start->getParentOp();
+    };
+    size_t count = 1;
+    while (count < products.size() && placeOf(products[count]) == placeOf(products[0]) &&
+           shapesOf(products.take_front(count + 1)))
+      ++count;
+    return products.take_front(count);
   }
 
   /// The shapes of all registers; nullopt where one has several.

@@ -43,4 +43,38 @@ func.func @sums(%rows: memref<12x256xi8, strided<[512, 1], offset: ?>>, %panel: 
   %row = vector.extract %sum[3] : vector<16xi32> from vector<12x16xi32>
   return %row : vector<16xi32>
 }
+
+// Two units of other shapes in one function: each is configured for before its sums begin.
+// CHECK-LABEL: func.func @two
+// CHECK: ldtilecfg
+// CHECK: tilezero
+// CHECK: tdpbusd
+// CHECK: tilestored64
+// CHECK: ldtilecfg
+// CHECK: tilezero
+// CHECK: tdpbusd
+// CHECK: tilestored64
+// CHECK-NOT: ldtilecfg
+// CHECK: tilerelease
+func.func @two(%rows: memref<12x64xi8>, %panel: memref<16x16x4xi8>, %others: memref<7x32xi8>, %other: memref<8x16x4xi8>) -> (vector<16xi32>, vector<16xi32>) {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant dense<0> : vector<12x16xi32>
+  %zeros = arith.constant dense<0> : vector<7x16xi32>
+  %pad = arith.constant 0 : i8
+  %x = vector.transfer_read %rows[%c0, %c0], %pad {in_bounds = [true, true]} : memref<12x64xi8>, vector<12x64xi8>
+  %w = vector.transfer_read %panel[%c0, %c0, %c0], %pad {in_bounds = [true, true, true]} : memref<16x16x4xi8>, vector<16x16x4xi8>
+  %x4 = vector.shape_cast %x : vector<12x64xi8> to vector<12x16x4xi8>
+  %a = arith.extui %x4 : vector<12x16x4xi8> to vector<12x16x4xi32>
+  %b = arith.extsi %w : vector<16x16x4xi8> to vector<16x16x4xi32>
+  %t = vector.contract {indexing_maps = [#x, #w, #y], iterator_types = ["parallel", "parallel", "reduction", "reduction"], kind = #vector.kind<add>, tgl.registers = array<i64: 0, 4, 6>} %a, %b, %zero : vector<12x16x4xi32>, vector<16x16x4xi32> into vector<12x16xi32>
+  %row = vector.extract %t[3] : vector<16xi32> from vector<12x16xi32>
+  %p = vector.transfer_read %others[%c0, %c0], %pad {in_bounds = [true, true]} : memref<7x32xi8>, vector<7x32xi8>
+  %q = vector.transfer_read %other[%c0, %c0, %c0], %pad {in_bounds = [true, true, true]} : memref<8x16x4xi8>, vector<8x16x4xi8>
+  %p4 = vector.shape_cast %p : vector<7x32xi8> to vector<7x8x4xi8>
+  %c = arith.extui %p4 : vector<7x8x4xi8> to vector<7x8x4xi32>
+  %d = arith.extsi %q : vector<8x16x4xi8> to vector<8x16x4xi32>
+  %u = vector.contract {indexing_maps = [#x, #w, #y], iterator_types = ["parallel", "parallel", "reduction", "reduction"], kind = #vector.kind<add>, tgl.registers = array<i64: 0, 4, 6>} %c, %d, %zeros : vector<7x8x4xi32>, vector<8x16x4xi32> into vector<7x16xi32>
+  %line = vector.extract %u[1] : vector<16xi32> from vector<7x16xi32>
+  return %row, %line : vector<16xi32>, vector<16xi32>
+}
 }
