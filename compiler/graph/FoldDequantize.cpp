@@ -194,13 +194,14 @@ struct Form {
 } // namespace
 
 /// Weights less their zero point: as bytes where they fit.
-static Value centeredWeights(Builder &n, Value w, int64_t zero, bool areBytes) {
+static Value centeredWeights(Builder &n, Value w, Value zero, bool areBytes) {
   Type i8 = n.b.getIntegerType(8), i16 = n.b.getIntegerType(16);
-  if (zero == 0 && areBytes && elementOf(w) == i8)
+  std::optional<double> one = zero ? splatOf(zero) : 0;
+  if (one == 0 && areBytes && elementOf(w) == i8)
     return w;
   Value wide = n.cast(w, i16);
-  if (zero != 0)
-    wide = n.binary("sub", wide, n.number(i16, zero));
+  if (one != 0)
+    wide = n.binary("sub", wide, one ? n.number(i16, static_cast<int64_t>(*one)) : n.cast(zero, i16));
   return areBytes ? n.cast(wide, i8) : wide;
 }
 
@@ -284,20 +285,19 @@ struct IntegerSums {
     return isConstant(w->x) ? nullptr : "both factors are computed at run time";
   }
 
-  /// Why the sums of such factors, of `products` each, cannot be of integers; null where they can. Sets the zero point
-  /// of the weights and the form.
-  const char *match(const std::optional<Quantized> &x, const std::optional<Quantized> &w, int64_t products,
-                    int64_t &wZero, Form &form, bool &areBytes) const {
+  /// Why the sums of such factors, of `products` each, cannot be of integers; null where they can. Sets the form.
+  const char *match(const std::optional<Quantized> &x, const std::optional<Quantized> &w, int64_t products, Form &form,
+                    bool &areBytes) const {
     if ((x->zero && !isOne(x->zero)) || (x->scale && !isOne(x->scale)))
       return "its input has several scales or zero points";
     // Real numbers do not wrap around.
     if (x->scale && products > kMostProducts)
       return "its sums might not fit into 32 bits";
     std::optional<double> zero = w->zero ? splatOf(w->zero) : std::optional(0.0);
-    if (!zero)
-      return "its weights have several zero points";
-    wZero = static_cast<int64_t>(*zero);
-    areBytes = fitsBytes(w->x, wZero);
+    if (!zero && !isConstant(w->zero))
+      return "zero points of its weights are computed at run time";
+    // With one for each output, 16 bits are used.
+    areBytes = zero && fitsBytes(w->x, static_cast<int64_t>(*zero));
     form = Form{hasBytes && areBytes, isLeftSigned};
     return nullptr;
   }
@@ -331,12 +331,12 @@ struct ConvertConv : OpRewritePattern<nn::ConvOp>, IntegerSums {
     if (const char *why = conv.isChannelsLast() ? "channels-last" : whyReal(x, w))
       return b.notifyMatchFailure(conv, why);
     ArrayRef<int64_t> kernel = typeOf(w->x).getShape();
-    int64_t rank = kernel.size(), channels = kernel[1], group = conv.getGroup(), wZero = 0;
+    int64_t rank = kernel.size(), channels = kernel[1], group = conv.getGroup();
     Form form;
     bool areBytes;
     int64_t products =
         typeOf(w->x).hasStaticShape() ? typeOf(w->x).getNumElements() / std::max<int64_t>(kernel[0], 1) : 0;
-    if (const char *why = match(x, w, products, wZero, form, areBytes))
+    if (const char *why = match(x, w, products, form, areBytes))
       return b.notifyMatchFailure(conv, why);
     // Nothing is summed over channels there, and bytes are half as many to read.
     bool isDepthwise = group > 1 && channels == 1;
@@ -347,8 +347,9 @@ struct ConvertConv : OpRewritePattern<nn::ConvOp>, IntegerSums {
       return b.notifyMatchFailure(conv, "of 16-bit integers already");
     Builder n{b, conv.getLoc()};
     Value wScale = w->scale ? scaleBeside(n, w->scale, rank, 0, rank - 2) : Value();
-    if (w->scale && !wScale)
-      return b.notifyMatchFailure(conv, "its weights have scales that do not belong to the outputs");
+    Value wZero = w->zero ? scaleBeside(n, w->zero, rank, 0, rank - 1) : Value();
+    if ((w->scale && !wScale) || (w->zero && !wZero))
+      return b.notifyMatchFailure(conv, "its weights have scales or zero points that do not belong to the outputs");
     Value weights = centeredWeights(n, w->x, wZero, areBytes), zero;
     Value data = leftSide(n, *x, form, zero);
     SmallVector<int64_t> axes = llvm::to_vector(llvm::seq<int64_t>(1, rank)), low{0, 0}, high{0, 0}, none(rank, 0),
@@ -376,10 +377,10 @@ struct ConvertMatMul : OpRewritePattern<nn::MatMulOp>, IntegerSums {
       return b.notifyMatchFailure(op, why);
     if (typeOf(w->x).getRank() != 2)
       return b.notifyMatchFailure(op, "its right factor is not one matrix but several");
-    int64_t columns = typeOf(w->x).getDimSize(0), wZero = 0;
+    int64_t columns = typeOf(w->x).getDimSize(0);
     Form form;
     bool areBytes;
-    if (const char *why = match(x, w, columns, wZero, form, areBytes))
+    if (const char *why = match(x, w, columns, form, areBytes))
       return b.notifyMatchFailure(op, why);
     areBytes &= !areWide(form, rowsOf(typeOf(op.getA())));
     int64_t fill = (form.count() - columns % form.count()) % form.count();
@@ -387,8 +388,9 @@ struct ConvertMatMul : OpRewritePattern<nn::MatMulOp>, IntegerSums {
       return b.notifyMatchFailure(op, "of 16-bit integers already");
     Builder n{b, op.getLoc()};
     Value wScale = w->scale ? scaleBeside(n, w->scale, 2, 1, 0) : Value();
-    if (w->scale && !wScale)
-      return b.notifyMatchFailure(op, "its weights have scales that do not belong to the columns");
+    Value wZero = w->zero ? scaleBeside(n, w->zero, 2, 1, 0) : Value();
+    if ((w->scale && !wScale) || (w->zero && !wZero))
+      return b.notifyMatchFailure(op, "its weights have scales or zero points that do not belong to the columns");
     Value weights = centeredWeights(n, w->x, wZero, areBytes), zero;
     Value data = leftSide(n, *x, form, zero);
     int64_t rank = typeOf(data).getRank();

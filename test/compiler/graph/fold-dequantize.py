@@ -152,6 +152,26 @@ for number, (rows, k, columns) in enumerate(((7, 64, 40), (33, 130, 17), (1, 61,
         check(model, "y", exact * (np.float64(np.float32(0.02)) * np.float32(0.003)) / y_scale + y_zero, np.int8,
               int(has_zero))
 
+# Weights with a zero point for each output: sums of 16-bit numbers.
+x, x_zero = integers(np.uint8, (1, 17, 9, 8)), np.uint8(99)
+w, zeros = integers(np.uint8, (20, 17, 3, 3)), integers(np.uint8, (20, ))
+exact = convolve(x.astype(np.int32) - np.int32(x_zero), w.astype(np.int32) - zeros.astype(np.int32)[:, None, None, None], 1,
+                 (1, 1), (1, 1, 1, 1))
+model = Model()
+model.inputs = {"x": x}
+model.node("DequantizeLinear", ["x", model.constant(np.float32(0.02), "xs"), model.constant(x_zero, "xz")], "a")
+model.node("DequantizeLinear", [model.constant(w, "w"), model.constant(np.full(20, 0.002, np.float32), "ws"),
+                                model.constant(zeros, "wz")], "b", axis=0)
+model.node("Conv", ["a", "b"], "c", pads=(1, 1, 1, 1))
+model.node("QuantizeLinear", ["c", model.constant(np.float32(0.4), "ys"), model.constant(np.uint8(128), "yz")], "y")
+check(model, "y", exact * (np.float64(np.float32(0.02)) * np.float32(0.002)) / np.float32(0.4) + 128, np.uint8, 1)
+x, w, zeros = integers(np.int8, (2, 7, 64)), integers(np.int8, (64, 40)), integers(np.int8, (40, ))
+model = Model()
+model.inputs = {"x": x}
+names = ["x", model.constant(w, "w"), model.constant(np.int8(-9), "xz"), model.constant(zeros, "wz")]
+model.node("MatMulInteger", names, "y")
+check(model, "y", (x.astype(np.int32) + 9) @ (w.astype(np.int32) - zeros), None, 1)
+
 # Both sides constant, of numbers that need nine bits without their zero points.
 x, w = np.asarray([[0, 255, 7, 9]], np.uint8), np.asarray([[1], [2], [-128], [127]], np.int8)
 model = Model()
