@@ -129,6 +129,10 @@ int64_t Extents::computeElement(Value vector, int64_t index) {
   if (auto binary = vector.getDefiningOp<nn::BinaryOp>();
       binary && binary.getKind() == "max" && binary.getA().getType() == binary.getB().getType()) {
     int64_t left = inVector(binary.getA(), index), right = inVector(binary.getB(), index);
+    // One is broadcast to whatever the other is.
+    int64_t one = number({kConstant, 1});
+    if (left == one || right == one)
+      return left == one ? right : left;
     return left == right ? left : number({kMax, std::min(left, right), std::max(left, right)});
   }
   return fresh();

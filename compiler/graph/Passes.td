@@ -28,9 +28,10 @@ def FoldExpands : Pass<"tegula-fold-expands", "::mlir::func::FuncOp"> {
   let summary = "Remove broadcasts between tensors whose extents are equal in every run";
   let description = [{
     The importer broadcasts operands of unknown extents explicitly. Extents that come from the same inputs by the same
-    steps (symbols, windows, sums) are equal.
+    steps (symbols, windows, sums) are equal. Keys and values that heads of attention share are not repeated for each of them
+    where there are few rows: the rows of these heads are multiplied together.
   }];
-  let statistics = [Statistic<"folded", "folded", "Number of broadcasts removed">];
+  let statistics = [Statistic<"folded", "folded", "Number of broadcasts removed">, Statistic<"joined", "joined", "Number of products of several heads at a time">];
 }
 
 def ChooseLayouts : Pass<"tegula-choose-layouts", "::mlir::func::FuncOp"> {
