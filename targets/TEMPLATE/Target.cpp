@@ -27,14 +27,15 @@ public:
     }
     // What Target::plan and shared passes reckon with: bytes and number of registers, KiB of fast memory, threads.
     return tgl::TargetAttr::get(context, name(), options.triple, options.cpu, options.features, /*vectorBytes=*/16,
-                                /*registers=*/16, /*cacheKiB=*/256, std::max(1, options.threads), /*dot=*/"");
+                                /*registers=*/16, /*cacheKiB=*/256, std::max(1, options.threads), /*dot=*/"",
+                                /*tiles=*/0);
   }
 
   tgl::PlanAttr plan(mlir::linalg::GenericOp root, mlir::linalg::GenericOp, tgl::TargetAttr) const override {
     // No vector loop, nothing unrolled, one block: scalar code that any target can run.
     SmallVector<int64_t> block(root.getNumParallelLoops(), 0);
     return tgl::PlanAttr::get(root.getContext(), /*vectorLoop=*/-1, /*lanes=*/1, /*vectors=*/1, /*unrollLoop=*/-1,
-                              /*unroll=*/1, block, /*dot=*/1);
+                              /*unroll=*/1, block, /*dot=*/1, /*rows=*/0, /*depth=*/0);
   }
 
   void registerPasses() const override { registerTemplatePasses(); }
