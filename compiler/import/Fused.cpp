@@ -42,6 +42,15 @@ static bool expects(Node &n, ArrayRef<std::pair<size_t, int64_t>> inputs) {
   return true;
 }
 
+/// Whether input `i` holds floats, or integers; reported where it does not.
+static bool holds(Node &n, size_t i, bool floats) {
+  Type type = n.elementOf(n.in(i));
+  if (floats ? isa<FloatType>(type) : isa<IntegerType>(type) && !type.isInteger(1))
+    return true;
+  (void)n.refuse("T0202", "input " + Twine(i) + " expects " + (floats ? "floats" : "integers"));
+  return false;
+}
+
 /// Whether none of the inputs from `first` on is there; what they would ask for is refused with `what`.
 static bool lacks(Node &n, size_t first, StringRef what) {
   for (size_t i = first; i < n.inputs.size(); ++i)
@@ -55,7 +64,7 @@ static bool lacks(Node &n, size_t first, StringRef what) {
 //===- activations and products ----------------------------------------------------------------===//
 
 static FailureOr<Values> activation(Node &n, StringRef kind) {
-  if (!expects(n, {{0, -1}}))
+  if (!expects(n, {{0, -1}}) || !holds(n, 0, /*floats=*/true))
     return failure();
   return one(n.unary(kind, n.has(1) ? n.binary("add", n.in(0), n.in(1)) : n.in(0)));
 }
@@ -63,7 +72,7 @@ static FailureOr<Values> gelu(Node &n) { return activation(n, "gelu"); }
 static FailureOr<Values> fastGelu(Node &n) { return activation(n, "gelu_tanh"); }
 
 static FailureOr<Values> quickGelu(Node &n) {
-  if (!expects(n, {{0, -1}}))
+  if (!expects(n, {{0, -1}}) || !holds(n, 0, /*floats=*/true))
     return failure();
   Value x = n.in(0);
   Value scaled = n.binary("mul", x, n.number(n.elementOf(x), n.getFloat("alpha", 1.702f)));
@@ -143,7 +152,8 @@ struct Embedding {
 
 static FailureOr<Values> embed(Node &n, const Embedding &e) {
   Value ids = n.in(0);
-  if (n.failedBefore || !e.word || !e.position || !e.gamma || !e.beta)
+  if (!holds(n, 0, /*floats=*/false) || (n.has(1) && !holds(n, 1, /*floats=*/false)) || n.failedBefore || !e.word ||
+      !e.position || !e.gamma || !e.beta)
     return failure();
   Type i64 = n.b.getI64Type();
   Value sum = standard(n, "Gather", 13, {e.word, ids}), places = e.positions;
@@ -263,7 +273,8 @@ static FailureOr<Values> attend(Node &n, Value x, Value weights, Value bias, Val
   int64_t columns = n.shapeOf(weights)[1];
   Ints sizes = n.getInts("qkv_hidden_sizes").value_or(Ints(3, columns / 3));
   if (ShapedType::isDynamic(columns) || heads < 1 || sizes.size() != 3 || sizes[0] != sizes[1] ||
-      sizes[0] + sizes[1] + sizes[2] != columns || sizes[0] % heads || sizes[2] % heads || sizes[0] < heads)
+      sizes[0] + sizes[1] + sizes[2] != columns || sizes[0] % heads || sizes[2] % heads || sizes[0] < heads ||
+      sizes[2] < heads)
     return n.refuse("T0202", "num_heads and qkv_hidden_sizes do not fit weights of " + Twine(columns) + " columns");
   Value all = standard(n, "MatMul", 13, {x, weights});
   if (all && bias)

@@ -116,4 +116,8 @@ refused("expects 3 axes, but has 2", "Attention", {0: x[0]}, everything, num_hea
 refused("input 4 is missing", "QAttention", {0: number, 3: np.float32(1)}, {1: constants[1], 2: bias}, num_heads=4)
 refused("output 1", "SkipLayerNormalization", {0: x, 1: x}, {2: row}, (0, 1))
 refused("input 2 is missing", "SkipLayerNormalization", {0: x, 1: x}, {3: row})
+refused("input 0 expects floats", "BiasGelu", {0: ids}, {1: np.ones(5, np.int32)})
+refused("input 0 expects floats", "QuickGelu", {0: ids}, {})
+refused("input 0 expects integers", "EmbedLayerNormalization", {0: normal(2, 5)}, tables, (0, 1))
+refused("do not fit weights", "Attention", {0: x}, everything, num_heads=4, qkv_hidden_sizes=[64, 64, -80])
 refused("transBatchA", "FusedMatMul", {0: x, 1: x}, {}, transBatchA=1)
