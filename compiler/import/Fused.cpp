@@ -12,20 +12,6 @@ using namespace mlir;
 
 namespace tegula {
 
-/// Operator `op` of the standard, with the node's attributes, on other inputs.
-static Value standard(Node &n, StringRef op, int opset, Values inputs) {
-  if (n.failedBefore || llvm::is_contained(inputs, Value())) {
-    n.failedBefore = true;
-    return {};
-  }
-  Node other = n;
-  other.inputs = std::move(inputs);
-  other.opset = opset;
-  FailureOr<Values> results = findRow(op, opset)(other);
-  n.failedBefore |= other.failedBefore || failed(results);
-  return failed(results) ? Value() : results->front();
-}
-
 /// Whether the inputs are there, of these ranks (-1: any); no schema has checked that. Reported where not.
 static bool expects(Node &n, ArrayRef<std::pair<size_t, int64_t>> inputs) {
   for (auto [i, rank] : inputs) {
@@ -93,7 +79,7 @@ static FailureOr<Values> fusedMatMul(Node &n) {
     std::swap(perm[rank - 1], perm[rank - 2]);
     return n.transpose(x, perm);
   };
-  Value y = standard(n, "MatMul", 13, {factor(0, "transA"), factor(1, "transB")});
+  Value y = n.standard("MatMul", 13, {factor(0, "transA"), factor(1, "transB")});
   double alpha = n.getFloat("alpha", 1);
   return one(!y || alpha == 1 ? y : n.binary("mul", y, n.number(n.elementOf(y), alpha)));
 }
@@ -156,15 +142,15 @@ static FailureOr<Values> embed(Node &n, const Embedding &e) {
       !e.position || !e.gamma || !e.beta)
     return failure();
   Type i64 = n.b.getI64Type();
-  Value sum = standard(n, "Gather", 13, {e.word, ids}), places = e.positions;
+  Value sum = n.standard("Gather", 13, {e.word, ids}), places = e.positions;
   if (!places) {
     Value length = n.cast(n.reshape(n.shape(ids, 1, 2), {}), i64);
-    places = standard(n, "Range", 11, {n.intScalar(0), length, n.intScalar(1)});
+    places = n.standard("Range", 11, {n.intScalar(0), length, n.intScalar(1)});
   }
-  Value ofPlaces = standard(n, "Gather", 13, {e.position, places});
+  Value ofPlaces = n.standard("Gather", 13, {e.position, places});
   sum = sum && ofPlaces ? n.binary("add", sum, ofPlaces) : Value();
   if (sum && e.segment && n.has(1)) {
-    Value ofSegments = standard(n, "Gather", 13, {e.segment, n.in(1)});
+    Value ofSegments = n.standard("Gather", 13, {e.segment, n.in(1)});
     sum = ofSegments ? n.binary("add", sum, ofSegments) : Value();
   }
   Values results{normalized(n, "layer", sum, n.getFloat("epsilon", 1e-12), e.gamma, e.beta)};
@@ -204,7 +190,7 @@ static FailureOr<Values> qEmbedLayerNormalization(Node &n) {
     return failure();
   // Values are inputs 2 to 6, their scales 8 to 12, their zero points 13 to 17.
   auto real = [&](size_t i) {
-    return n.has(i) ? standard(n, "DequantizeLinear", 13, {n.in(i), n.in(i + 6), n.in(i + 11)}) : Value();
+    return n.has(i) ? n.standard("DequantizeLinear", 13, {n.in(i), n.in(i + 6), n.in(i + 11)}) : Value();
   };
   return embed(n, {real(2), real(3), real(4), real(5), real(6), n.in(7), {}});
 }
@@ -220,7 +206,7 @@ static Value splitHeads(Node &n, Value x, int64_t heads) {
 /// 0 .. extent of `axis` of x, in `shape`, one of whose extents is that.
 static Value countAlong(Node &n, Value x, int64_t axis, ArrayRef<int64_t> shape) {
   Value extent = n.reshape(n.shape(x, axis, axis + 1), {});
-  Value line = standard(n, "Range", 11, {n.intScalar(0), extent, n.intScalar(1)});
+  Value line = n.standard("Range", 11, {n.intScalar(0), extent, n.intScalar(1)});
   if (!line)
     return {};
   Ints wanted(shape);
@@ -276,7 +262,7 @@ static FailureOr<Values> attend(Node &n, Value x, Value weights, Value bias, Val
       sizes[0] + sizes[1] + sizes[2] != columns || sizes[0] % heads || sizes[2] % heads || sizes[0] < heads ||
       sizes[2] < heads)
     return n.refuse("T0202", "num_heads and qkv_hidden_sizes do not fit weights of " + Twine(columns) + " columns");
-  Value all = standard(n, "MatMul", 13, {x, weights});
+  Value all = n.standard("MatMul", 13, {x, weights});
   if (all && bias)
     all = n.binary("add", all, bias);
   if (!all)
@@ -288,11 +274,11 @@ static FailureOr<Values> attend(Node &n, Value x, Value weights, Value bias, Val
   double scale = n.getFloat("scale", 0);
   if (scale == 0)
     scale = 1 / std::sqrt(static_cast<double>(sizes[0] / heads));
-  Value scores = standard(n, "MatMul", 13, {q, n.transpose(k, {0, 1, 3, 2})});
+  Value scores = n.standard("MatMul", 13, {q, n.transpose(k, {0, 1, 3, 2})});
   scores = scores ? n.binary("mul", scores, n.number(n.elementOf(scores), scale)) : scores;
   scores = scores ? masked(n, scores, mask) : scores;
-  Value shares = standard(n, "Softmax", 13, {scores});
-  Value y = standard(n, "MatMul", 13, {shares, v});
+  Value shares = n.standard("Softmax", 13, {scores});
+  Value y = n.standard("MatMul", 13, {shares, v});
   return one(y ? n.regroup(n.transpose(y, {0, 2, 1, 3}), {{{0}}, {{1}}, {{2, 3}}}) : y);
 }
 
@@ -312,7 +298,7 @@ static FailureOr<Values> qAttention(Node &n) {
     Values inputs{n.in(i), n.in(scale)};
     if (n.has(zero))
       inputs.push_back(n.in(zero));
-    return standard(n, "DequantizeLinear", 13, inputs);
+    return n.standard("DequantizeLinear", 13, inputs);
   };
   return attend(n, real(0, 3, 6), real(1, 4, 7), n.in(2), n.in(5));
 }

@@ -114,6 +114,24 @@ Value Node::reshape(Value x, ArrayRef<int64_t> shape, Value runtimeShape) {
     operands.push_back(runtimeShape);
   return finish("nn.reshape", operands, type, {});
 }
+Value Node::standard(StringRef op, int opset, Values operands) {
+  if (failedBefore || llvm::is_contained(operands, Value())) {
+    failedBefore = true;
+    return {};
+  }
+  RowBuilder row = findRow(op, opset);
+  if (!row) {
+    (void)refuse("T0201", "opset " + Twine(opset) + " has no " + op);
+    return {};
+  }
+  Node other = *this;
+  other.inputs = std::move(operands);
+  other.opset = opset;
+  FailureOr<Values> results = row(other);
+  failedBefore |= other.failedBefore || failed(results);
+  return failed(results) ? Value() : results->front();
+}
+
 Value Node::regroup(Value x, ArrayRef<Group> groups) {
   if (!x)
     return {};

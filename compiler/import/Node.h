@@ -98,6 +98,8 @@ public:
   mlir::Value slice(mlir::Value x, int64_t axis, int64_t start, int64_t size);
   mlir::Value concat(mlir::ValueRange values, int64_t axis);
   mlir::Value shape(mlir::Value x, int64_t start = 0, int64_t end = -1);
+  /// The first result of operator `op` of the standard, with this node's attributes, on other inputs.
+  mlir::Value standard(llvm::StringRef op, int opset, Values operands);
   /// `x`, with an error of the run where `holds` (one boolean) is false.
   mlir::Value require(mlir::Value x, mlir::Value holds, llvm::StringRef text);
   mlir::Value ints(llvm::ArrayRef<int64_t> values);

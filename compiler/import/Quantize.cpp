@@ -352,28 +352,13 @@ static FailureOr<Values> qLinearConcat(Node &n) {
   return quantizedOutput(n, n.concat(parts, *axis), n.in(0), n.in(1), n.in(1));
 }
 
-/// Operator `op` of the standard, with the node's attributes, on real numbers.
-static Value onReals(Node &n, StringRef op, int opset, Value x) {
-  Node standard = n;
-  standard.inputs = {x};
-  standard.opset = opset;
-  RowBuilder row = findRow(op, opset);
-  if (!row) {
-    (void)n.refuse("T0201", "opset " + Twine(opset) + " has no " + op);
-    return {};
-  }
-  FailureOr<Values> results = row(standard);
-  n.failedBefore |= standard.failedBefore || failed(results);
-  return failed(results) ? Value() : results->front();
-}
-
 static FailureOr<Values> qLinearSoftmax(Node &n) {
   if (!hasInputs(n, {0, 1, 3}))
     return failure();
   Value x = realInput(n, 0);
   if (!x)
     return failure();
-  return quantizedOutput(n, onReals(n, "Softmax", n.getInt("opset", 13), x), n.in(3), n.in(4), n.in(0));
+  return quantizedOutput(n, n.standard("Softmax", n.getInt("opset", 13), {x}), n.in(3), n.in(4), n.in(0));
 }
 
 static FailureOr<Values> qLinearAveragePool(Node &n) {
@@ -390,7 +375,7 @@ static FailureOr<Values> qLinearAveragePool(Node &n) {
   for (int64_t axis = 2; axis < rank; ++axis)
     last.push_back(axis);
   last.push_back(1);
-  Value y = onReals(n, "AveragePool", 11, isLast ? n.transpose(x, first) : x);
+  Value y = n.standard("AveragePool", 11, {isLast ? n.transpose(x, first) : x});
   return quantizedOutput(n, y && isLast ? n.transpose(y, last) : y, n.in(3), n.in(4), n.in(0));
 }
 
