@@ -3,7 +3,7 @@
 //   %y = nn.conv %x, %w {layout = "channels_last"}  ->  %p = nn.pad %x
 //                                                       %y = nn.winograd_conv %p, %w
 // Where the kernel is larger than the image (in channels and outputs): %w [3, 3, C, M] -> [P, 3, 3, C, M / P] in
-// between.
+// between. Of 16-bit integers, exactly: %w i16 [3, 3, C, M] -> 2 G w (2 G)^T i16 [4, 4, C, M], which is constant.
 //
 // Needs: channels-last convolutions. Leaves: direct convolutions where they are cheaper. Idempotent.
 //===----------------------------------------------------------------------===//
@@ -32,7 +32,23 @@ static constexpr int64_t kLine = 16;
 // The error grows with each such convolution, so the gain has to be real.
 static constexpr double kLeastGain = 1.15;
 
+// The same of 16-bit integers, in their multiply-adds.
+static constexpr double kPerIntegerElement = 16, kPerIntegerWeight = 12;
+// Their kernel is kept transformed, which is 16 / 9 of its size.
+static constexpr double kLeastIntegerGain = 1.25;
+// Integers stay exact while transformed: numbers of 8 bits, less a zero point, grow fourfold, weights ninefold. Of sums
+// 4 * |y| < 2^31 is left, whatever wraps around between.
+static constexpr int64_t kMostIntegerChannels = (int64_t(1) << 29) / (9 * 255 * 255);
+
 static double tilesOf(ArrayRef<int64_t> y) { return double(y[0]) * ((y[1] + 3) / 4) * ((y[2] + 3) / 4); }
+
+static bool isWorthItInIntegers(ArrayRef<int64_t> w, ArrayRef<int64_t> y) {
+  double channels = w[2], outputs = w[3], tiles = double(y[0]) * ((y[1] + 1) / 2) * ((y[2] + 1) / 2);
+  double direct = 9 * channels * outputs * (double(y[0]) * y[1] * y[2] + kPerIntegerWeight);
+  double winograd = 16 * (tiles * channels * outputs + tiles * (channels + outputs) * kPerIntegerElement +
+                          channels * outputs * kPerIntegerWeight);
+  return direct > kLeastIntegerGain * winograd;
+}
 
 static bool isWorthIt(ArrayRef<int64_t> w, ArrayRef<int64_t> y, bool hasParts) {
   double channels = w[2], outputs = w[3], places = double(y[0]) * y[1] * y[2], tiles = tilesOf(y);
@@ -42,10 +58,18 @@ static bool isWorthIt(ArrayRef<int64_t> w, ArrayRef<int64_t> y, bool hasParts) {
   return direct > kLeastGain * winograd;
 }
 
-/// Rows of tiles whose transforms and products fill a second-level cache.
-static int64_t bandRows(ArrayRef<int64_t> w, ArrayRef<int64_t> y, int64_t cacheKiB) {
-  int64_t all = (y[1] + 3) / 4, bytes = 4 * 36 * ((y[2] + 3) / 4) * y[0] * (w[2] + w[3]);
-  return std::clamp<int64_t>(cacheKiB * 1024 / bytes, 1, all);
+/// Rows of tiles, `step` apart, whose transforms and products fill a second-level cache, so that the last band computes
+/// little again; all where the kernel, which each band reads, is larger than they.
+static int64_t bandRows(ArrayRef<int64_t> w, ArrayRef<int64_t> y, int64_t step, int64_t cacheKiB) {
+  int64_t all = (y[1] + step - 1) / step, places = (step + 2) * (step + 2), ofElement = step == 4 ? 4 : 2;
+  int64_t bytes = places * ((y[2] + step - 1) / step) * y[0] * (ofElement * w[2] + 4 * w[3]);
+  return all;
+  auto computed = [&](int64_t rows) { return (all + rows - 1) / rows * rows; };
+  int64_t most = std::clamp<int64_t>(cacheKiB * 1024 / bytes, 1, all), best = most;
+  for (int64_t rows = most - 1; rows > 0; --rows)
+    if (computed(rows) < computed(best))
+      best = rows;
+  return best;
 }
 
 /// Parts of the outputs whose transformed kernels fill half of a second-level cache, in whole lines; 1 where the kernel
@@ -60,13 +84,21 @@ static int64_t partsOf(ArrayRef<int64_t> w, ArrayRef<int64_t> y, int64_t cacheKi
   return w[3] % width ? 1 : w[3] / width;
 }
 
+/// Whether the factors are 16-bit integers that held 8 bits, less a zero point of that type.
+static bool areBytes(nn::ConvOp conv) {
+  // Such sums come from FoldDequantize only; what a model computes with is of other types.
+  auto x = cast<RankedTensorType>(conv.getX().getType()), w = cast<RankedTensorType>(conv.getW().getType());
+  return x.getElementType().isSignlessInteger(16) && w.getElementType().isSignlessInteger(16) &&
+         w.getDimSize(2) <= kMostIntegerChannels && w.getDimSize(2) % 2 == 0;
+}
+
 static bool canConvert(nn::ConvOp conv) {
   auto x = cast<RankedTensorType>(conv.getX().getType()), w = cast<RankedTensorType>(conv.getW().getType());
   auto areOnes = [](ArrayRef<int64_t> values) { return llvm::all_of(values, [](int64_t v) { return v == 1; }); };
   return conv.isChannelsLast() && conv.getGroup() == 1 && x.getRank() == 4 &&
          !ShapedType::isDynamicShape(x.getShape().drop_front()) && w.hasStaticShape() && w.getRank() == 4 &&
-         w.getDimSize(0) == 3 && w.getDimSize(1) == 3 && x.getElementType().isF32() && areOnes(conv.getStrides()) &&
-         areOnes(conv.getDilations());
+         w.getDimSize(0) == 3 && w.getDimSize(1) == 3 && areOnes(conv.getStrides()) && areOnes(conv.getDilations()) &&
+         (x.getElementType().isF32() || areBytes(conv));
 }
 
 namespace {
@@ -88,23 +120,26 @@ struct ChooseWinograd : impl::ChooseWinogradBase<ChooseWinograd> {
     ArrayRef<int64_t> w = cast<RankedTensorType>(conv.getW().getType()).getShape();
     SmallVector<int64_t> y(cast<RankedTensorType>(conv.getY().getType()).getShape());
     y[0] = 1; // images come one by one
-    bool isSingle = x[0] == 1;
-    int64_t parts = isSingle ? partsOf(w, y, cacheKiB) : 1;
-    if (!isWorthIt(w, y, parts > 1))
+    Type element = cast<RankedTensorType>(conv.getX().getType()).getElementType();
+    bool isReal = element.isF32(), isSingle = x[0] == 1;
+    int64_t parts = isReal && isSingle ? partsOf(w, y, cacheKiB) : 1, step = isReal ? 4 : 2;
+    if (isReal ? !isWorthIt(w, y, parts > 1) : !isWorthItInIntegers(w, y))
       return;
     OpBuilder b(conv);
     Location loc = conv.getLoc();
     SmallVector<int64_t> low{0, conv.getLow()[0], conv.getLow()[1], 0}, high(4, 0), padded(x);
     for (int axis : {1, 2}) {
-      padded[axis] = (y[axis] + 3) / 4 * 4 + 2;
+      padded[axis] = (y[axis] + step - 1) / step * step + 2;
       high[axis] = padded[axis] - x[axis] - low[axis];
     }
     Value tiles =
-        nn::PadOp::create(b, loc, RankedTensorType::get(padded, b.getF32Type()), conv.getX(), Value(), Value(),
+        nn::PadOp::create(b, loc, RankedTensorType::get(padded, element), conv.getX(), Value(), Value(),
                           b.getStringAttr("constant"), b.getDenseI64ArrayAttr(low), b.getDenseI64ArrayAttr(high));
-    Value kernel = parts > 1 ? divide(b, loc, conv.getW(), parts) : conv.getW();
+    Value kernel = !isReal     ? transform(b, loc, conv.getW())
+                   : parts > 1 ? divide(b, loc, conv.getW(), parts)
+                               : conv.getW();
     Value result = nn::WinogradConvOp::create(b, loc, tiles, kernel, b.getDenseI64ArrayAttr({y[1], y[2]}),
-                                              b.getI64IntegerAttr(bandRows(w, y, cacheKiB)));
+                                              b.getI64IntegerAttr(bandRows(w, y, step, cacheKiB)));
     conv.getY().replaceAllUsesWith(result);
     conv.erase();
     ++converted;
@@ -118,6 +153,24 @@ struct ChooseWinograd : impl::ChooseWinogradBase<ChooseWinograd> {
     auto element = b.getF32Type();
     Value split = nn::ReshapeOp::create(b, loc, RankedTensorType::get(shape, element), w, Value());
     return nn::TransposeOp::create(b, loc, split, b.getDenseI64ArrayAttr({3, 0, 1, 2, 4}));
+  }
+
+  /// i16 [3, 3, C, M] -> 2 G w (2 G)^T as [4, 4, C, M].
+  static Value transform(OpBuilder &b, Location loc, Value w) {
+    static constexpr int16_t kernel[4][3] = {{2, 0, 0}, {1, 1, 1}, {1, -1, 1}, {0, 0, 2}};
+    SmallVector<int16_t> square; // the Kronecker product of 2 G with itself
+    for (int row = 0; row < 16; ++row)
+      for (int column = 0; column < 9; ++column)
+        square.push_back(kernel[row / 4][column / 3] * kernel[row % 4][column % 3]);
+    ArrayRef<int64_t> shape = cast<RankedTensorType>(w.getType()).getShape();
+    int64_t channels = shape[2], outputs = shape[3];
+    Type i16 = b.getIntegerType(16);
+    Value factor = nn::ConstantOp::create(
+        b, loc, DenseElementsAttr::get(RankedTensorType::get({16, 9}, i16), ArrayRef<int16_t>(square)));
+    Value rows = nn::ReshapeOp::create(b, loc, RankedTensorType::get({9, channels * outputs}, i16), w, Value());
+    Value product = nn::MatMulOp::create(b, loc, factor, rows);
+    product = nn::CastOp::create(b, loc, RankedTensorType::get({16, channels * outputs}, i16), product);
+    return nn::ReshapeOp::create(b, loc, RankedTensorType::get({4, 4, channels, outputs}, i16), product, Value());
   }
 
   int64_t cacheKiB = kUsualCacheKiB;

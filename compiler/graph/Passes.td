@@ -48,7 +48,8 @@ def ChooseWinograd : Pass<"tegula-choose-winograd", "::mlir::func::FuncOp"> {
   let summary = "Compute 3x3 convolutions by Winograd's method where that is cheaper";
   let description = [{
     A channels-last 3x3 convolution with stride 1, one group and static extents becomes `nn.winograd_conv` where a model of
-    its products and transforms says so. Rounding errors grow about tenfold, so the pass runs at -O3 only.
+    its products and transforms says so. Rounding errors grow about tenfold, so the pass runs at -O3 only. Sums of 16-bit
+    integers stay exact; their kernel is transformed here, which makes it larger.
   }];
   let statistics = [Statistic<"converted", "converted", "Number of convolutions converted">];
 }

@@ -37,10 +37,29 @@ func.func @stays(%a: tensor<1x7x7x512xf32>, %b: tensor<1x56x56x4xf32>, %c: tenso
   return %0, %1, %2 : tensor<1x5x5x512xf32>, tensor<1x54x54x4xf32>, tensor<1x28x28x64xf32>
 }
 
+// Integers: the kernel is transformed beforehand.
+// CHECK-LABEL: @integers
+// CHECK: %[[P:.+]] = nn.pad {{.*}}high = array<i64: 0, 1, 0, 0>, low = array<i64: 0, 0, 0, 0>{{.*}} -> tensor<1x30x30x64xi16>
+// CHECK: %[[R:.+]] = nn.reshape %{{.+}} : (tensor<3x3x64x96xi16>) -> tensor<9x6144xi16>
+// CHECK: nn.matmul %{{.+}}, %[[R]] : (tensor<16x9xi16>, tensor<9x6144xi16>)
+// CHECK: %[[W:.+]] = nn.reshape %{{.+}} -> tensor<4x4x64x96xi16>
+// CHECK: nn.winograd_conv %[[P]], %[[W]] {extents = array<i64: 27, 28>, rows = {{.+}} : i64} : (tensor<1x30x30x64xi16>, tensor<4x4x64x96xi16>) -> tensor<1x27x28x96xi32>
+// CHECK: nn.conv
+// CHECK-NOT: nn.winograd_conv
+// CHECK: return
+func.func @integers(%x: tensor<1x29x30x64xi16>, %z: tensor<1x9x9x1024xi16>) -> (tensor<1x27x28x96xi32>, tensor<1x7x7x64xi32>) {
+  %w = nn.constant dense_resource<i> : tensor<3x3x64x96xi16>
+  %y = nn.conv %x, %w {layout = "channels_last", group = 1 : i64, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, low = array<i64: 0, 0>, high = array<i64: 0, 0>} : (tensor<1x29x30x64xi16>, tensor<3x3x64x96xi16>) -> tensor<1x27x28x96xi32>
+  // Four times these sums might not fit into 32 bits.
+  %v = nn.constant dense_resource<j> : tensor<3x3x1024x64xi16>
+  %0 = nn.conv %z, %v {layout = "channels_last", group = 1 : i64, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, low = array<i64: 0, 0>, high = array<i64: 0, 0>} : (tensor<1x9x9x1024xi16>, tensor<3x3x1024x64xi16>) -> tensor<1x7x7x64xi32>
+  return %y, %0 : tensor<1x27x28x96xi32>, tensor<1x7x7x64xi32>
+}
+
 {-#
   dialect_resources: {
     builtin: {
-      w: "0x40000000", p: "0x40000000", u: "0x40000000", v: "0x40000000", ww: "0x40000000"
+      w: "0x40000000", p: "0x40000000", u: "0x40000000", v: "0x40000000", ww: "0x40000000", i: "0x40000000", j: "0x40000000"
     }
   }
 #-}
