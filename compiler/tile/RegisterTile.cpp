@@ -157,6 +157,11 @@ Value RegisterTile::emitVectorLoop(Value target) {
   Value middle = b.createOrFold<arith::AddIOp>(loc, range.begin, whole);
   if (ShapedType::isDynamic(range.extent) || range.extent > step)
     target = blocks(range.begin, middle, target, vectors);
+  // Squares that reach back over others, or single elements where the block may be narrower.
+  if (isTransposition && !ShapedType::isDynamic(range.extent) && range.extent >= lanes) {
+    position[vectorLoop] = arith::SubIOp::create(b, loc, range.end, constant(lanes));
+    return emitUnrolled(target);
+  }
   if (isTransposition) {
     int64_t whole = std::exchange(lanes, 0);
     target = loop(middle, range.end, 1, target, [&](Value at, Value inner) {
@@ -225,6 +230,13 @@ Value RegisterTile::emitUnrolled(Value target) {
     for (int64_t step = plan.getUnroll() / 2; step > 1; step /= 2)
       wholeTiles(step);
     return blocks(begin, range.end, 1, target);
+  }
+  if (isTransposition && isVector()) {
+    // Squares; the last ones begin earlier where they do not fill the loop.
+    int64_t rest = range.extent % lanes;
+    auto end = [&](int64_t count) { return b.createOrFold<arith::AddIOp>(loc, range.begin, constant(count)); };
+    target = blocks(range.begin, end(range.extent - rest), lanes, target);
+    return rest ? blocks(end(range.extent - lanes), range.end, lanes, target) : target;
   }
   // Tiles of two neighbouring sizes instead of full ones and a small rest.
   int64_t tiles = (range.extent + plan.getUnroll() - 1) / plan.getUnroll();

@@ -26,6 +26,9 @@ static constexpr int64_t kLeastTiles = 8;
 /// Of 32 bits.
 static constexpr int64_t kNeonLanes = 4;
 
+/// Of a transposition in registers.
+static constexpr int64_t kLeastSquare = 4;
+
 /// Of a matrix register.
 static constexpr int64_t kTileRows = 16, kTileBytes = 64;
 /// A matrix is multiplied in 16 cycles, whatever its rows; smaller ones are left to vectors, which take half a cycle
@@ -99,9 +102,9 @@ public:
   tgl::PlanAttr plan() {
     chooseRegisters();
     chooseDot();
-    if (vectorLoop >= 0 && variation.vectors)
+    if (vectorLoop >= 0 && variation.vectors && !isTransposition)
       vectors = variation.vectors;
-    if (unrollLoop >= 0 && variation.unroll)
+    if (unrollLoop >= 0 && variation.unroll && !isTransposition)
       unroll = std::min(extents[unrollLoop], variation.unroll);
     chooseMatrices();
     chooseTaps();
@@ -155,18 +158,22 @@ private:
     unroll = std::min<int64_t>(extents[unrollLoop], accumulators / vectors);
   }
 
-  /// Squares of as many rows as a vector has lanes.
+  /// Squares of as many rows as a vector has lanes, in 16 bytes where elements are smaller than 32 bits.
   void chooseTransposition(unsigned innermost) {
     std::optional<unsigned> other = transposedLoop(root, innermost);
-    Type element = getElementTypeOrSelf(root.getResult(0).getType());
-    if (!other || !element.isIntOrFloat() || element.getIntOrFloatBitWidth() != 32)
+    int64_t bytes = bytesOf(root.getResult(0));
+    if (!other || !getElementTypeOrSelf(root.getResult(0).getType()).isIntOrFloat() || bytes > 4)
       return;
-    int64_t square = target.getVectorBytes() / 4, extent = root.getStaticLoopRanges()[*other];
-    if (square < 4 || ShapedType::isDynamic(extent) || extent % square || extents[innermost] < square)
+    int64_t most = bytes == 4 ? target.getVectorBytes() / 4 : 16 / bytes, least = std::min(most, kLeastSquare);
+    while (most > least && std::min(extents[innermost], extents[*other]) < most)
+      most /= 2;
+    if (least < kLeastSquare || std::min(extents[innermost], extents[*other]) < most ||
+        ShapedType::isDynamic(root.getStaticLoopRanges()[*other]))
       return;
     vectorLoop = innermost;
     unrollLoop = *other;
-    lanes = unroll = square;
+    lanes = unroll = most;
+    isTransposition = true;
   }
 
   /// Several products at a time, if the target has that for their types.
@@ -332,7 +339,9 @@ private:
     }
     if (vectorLoop >= 0 && blocks < wanted)
       splitTiles(vectorLoop, lanes * vectors, wanted, blocks);
-    if (unrollLoop >= 0 && !block[unrollLoop] && blocks < wanted)
+    // The last squares reach back over others where they do not fill the loop.
+    bool isWhole = !isTransposition || extents[unrollLoop] % unroll == 0;
+    if (unrollLoop >= 0 && isWhole && !block[unrollLoop] && blocks < wanted)
       splitTiles(unrollLoop, unroll, wanted, blocks);
   }
 
@@ -361,7 +370,7 @@ private:
   linalg::GenericOp root;
   tgl::TargetAttr target;
   SmallVector<int64_t> extents;
-  bool isStatic;
+  bool isStatic, isTransposition = false;
   unsigned parallel;
   SmallVector<int64_t> block;
   int64_t vectorLoop = -1, lanes = 1, vectors = 1, unrollLoop = -1, unroll = 1, dot = 1, rows = 0, depth = 0;
