@@ -1,4 +1,4 @@
-//===- Dot.cpp - sums of products of small integers, several at a time ----------------------===//
+//===- Dot.cpp - sums of products of small numbers, several at a time -----------------------===//
 
 #include "tegula/compiler/tile/Dot.h"
 
@@ -30,11 +30,12 @@ std::optional<int64_t> coefficientOf(AffineExpr expr, unsigned dim) {
 /// The block argument of 8 or 16 bits that `value` widens to 32 bits; null if it is none.
 static BlockArgument widened(Value value, bool &isUnsigned) {
   Operation *op = value.getDefiningOp();
-  if (!isa_and_present<arith::ExtUIOp, arith::ExtSIOp>(op) ||
-      !(op->getOperand(0).getType().isInteger(8) || op->getOperand(0).getType().isInteger(16)))
+  isUnsigned = isa_and_present<arith::ExtUIOp>(op);
+  if (!isa_and_present<arith::ExtUIOp, arith::ExtSIOp, arith::ExtFOp>(op))
     return {};
-  isUnsigned = isa<arith::ExtUIOp>(op);
-  return dyn_cast<BlockArgument>(op->getOperand(0));
+  Type narrow = op->getOperand(0).getType();
+  return narrow.isInteger(8) || narrow.isInteger(16) || narrow.isBF16() ? dyn_cast<BlockArgument>(op->getOperand(0))
+                                                                        : BlockArgument();
 }
 
 namespace {
@@ -50,14 +51,17 @@ static std::optional<Factors> factorsOf(linalg::GenericOp op) {
       op.getNumParallelLoops() == 0)
     return std::nullopt;
   Value result = op.getBlock()->getTerminator()->getOperand(0), sum = op.getRegionOutputArgs()[0];
-  auto add = result.getDefiningOp<arith::AddIOp>();
-  if (!add || !result.getType().isInteger(32) || (add.getLhs() != sum && add.getRhs() != sum))
+  Operation *add = result.getDefiningOp();
+  if (!isa_and_present<arith::AddIOp, arith::AddFOp>(add) || result.getType().getIntOrFloatBitWidth() != 32 ||
+      !llvm::is_contained(add->getOperands(), sum))
     return std::nullopt;
-  auto product = (add.getLhs() == sum ? add.getRhs() : add.getLhs()).getDefiningOp<arith::MulIOp>();
+  Operation *product = add->getOperand(add->getOperand(0) == sum ? 1 : 0).getDefiningOp();
+  if (!isa_and_present<arith::MulIOp, arith::MulFOp>(product))
+    return std::nullopt;
   Factors found;
   for (int i : {0, 1}) {
     bool isUnsigned;
-    BlockArgument factor = product ? widened(product->getOperand(i), isUnsigned) : BlockArgument();
+    BlockArgument factor = widened(product->getOperand(i), isUnsigned);
     if (!factor || factor.getArgNumber() > 1)
       return std::nullopt;
     found.types[factor.getArgNumber()] = factor.getType();
@@ -91,7 +95,7 @@ std::optional<DotForm> dotFormOf(linalg::GenericOp op) {
       return std::nullopt;
   if (rightBits > leftBits)
     return std::nullopt;
-  return DotForm{operands[0], operands[1], factors->areUnsigned[0], count};
+  return DotForm{operands[0], operands[1], factors->areUnsigned[0], count, isa<FloatType>(factors->types[0])};
 }
 
 static bool startsAtZero(linalg::GenericOp op) {

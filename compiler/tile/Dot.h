@@ -1,6 +1,6 @@
-//===- Dot.h - sums of products of small integers, several at a time ----------------------===//
+//===- Dot.h - sums of products of small numbers, several at a time -----------------------===//
 //
-// A linalg.generic that adds products of 8- or 16-bit integers to 32-bit ones, with constants on the right. Targets
+// A linalg.generic that adds products of 8- or 16-bit numbers to 32-bit ones, with constants on the right. Targets
 // that have an instruction for it take neighbours along the innermost reduction loop at a time, as many as fill 32 bits
 // of the left side: `dot` of the plan. Where nothing is summed over channels (depthwise convolutions), they take the
 // places of the window instead, `dot` of them at a time.
@@ -19,6 +19,7 @@ struct DotForm {
       *right;          ///< constant, maybe packed already; its last axes are that loop and the innermost parallel one
   bool isLeftUnsigned; ///< the right one is signed
   int64_t count;       ///< numbers at a time: 4 of 8 bits, 2 of 16
+  bool isReal;         ///< bf16
 };
 
 /// The factor of `dim` in a linear expression; nullopt when the expression is not linear in it.

@@ -51,11 +51,17 @@ void RegisterTile::emitDots(SmallVectorImpl<Value> &accumulators) {
   for (int64_t u = 0; u < tileUnroll; ++u)
     for (int64_t v = 0; v < vectors; ++v) {
       selectVector(v);
-      auto wide = VectorType::get({width, dot->count}, b.getI32Type());
-      Value x = dotOperand(*dot->left, true, u, v), w = dotOperand(*dot->right, false, u, v);
-      x = dot->isLeftUnsigned ? Value(arith::ExtUIOp::create(b, loc, wide, x))
-                              : Value(arith::ExtSIOp::create(b, loc, wide, x));
-      Value products = arith::MulIOp::create(b, loc, x, arith::ExtSIOp::create(b, loc, wide, w));
+      Value x = dotOperand(*dot->left, true, u, v), w = dotOperand(*dot->right, false, u, v), products;
+      if (dot->isReal) {
+        auto wide = VectorType::get({width, dot->count}, b.getF32Type());
+        products = arith::MulFOp::create(b, loc, arith::ExtFOp::create(b, loc, wide, x),
+                                         arith::ExtFOp::create(b, loc, wide, w));
+      } else {
+        auto wide = VectorType::get({width, dot->count}, b.getI32Type());
+        x = dot->isLeftUnsigned ? Value(arith::ExtUIOp::create(b, loc, wide, x))
+                                : Value(arith::ExtSIOp::create(b, loc, wide, x));
+        products = arith::MulIOp::create(b, loc, x, arith::ExtSIOp::create(b, loc, wide, w));
+      }
       Value &sum = accumulators[u * vectors + v];
       sum = vector::MultiDimReductionOp::create(b, loc, products, sum, ArrayRef<bool>{false, true},
                                                 vector::CombiningKind::ADD);

@@ -179,10 +179,13 @@ private:
   /// Several products at a time, if the target has that for their types.
   void chooseDot() {
     std::optional<DotForm> form = vectorLoop >= 0 ? dotFormOf(root) : std::nullopt;
-    if (!form || target.getDot().empty())
+    if (!form)
       return;
     bool isX86 = llvm::Triple(target.getTriple()).isX86();
-    if (form->count == 4 ? target.getDot() != (form->isLeftUnsigned ? "u8s8" : "s8s8") : !isX86 || form->isLeftUnsigned)
+    bool has = form->isReal       ? target.getRealDot() == "bf16"
+               : form->count == 4 ? target.getDot() == (form->isLeftUnsigned ? "u8s8" : "s8s8")
+                                  : isX86 && !target.getDot().empty() && !form->isLeftUnsigned;
+    if (!has)
       return;
     dot = form->count;
     if (isX86)

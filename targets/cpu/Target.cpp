@@ -68,7 +68,7 @@ public:
     int threads = options.threads > 0 ? options.threads : options.cpu == "native" ? here : kUsualThreads;
     auto [vectorBytes, registers] = vectorsOf(triple, *info);
     return tgl::TargetAttr::get(context, name(), triple.str(), cpu, features, vectorBytes, registers, 512, threads,
-                                dotOf(triple, *info), tilesOf(triple, *info));
+                                dotOf(triple, *info), tilesOf(triple, *info), realDotOf(triple, *info));
   }
 
   tgl::PlanAttr plan(mlir::linalg::GenericOp root, mlir::linalg::GenericOp epilogue,
@@ -111,6 +111,13 @@ private:
     if (info.checkFeatures(isWide ? "+avx512vnni,+avx512vl" : "+avxvnni"))
       return "u8s8";
     return info.checkFeatures(isWide ? "+avx512bw,+avx512vl" : "+avx2") ? "s16s16" : "";
+  }
+
+  /// Which products of real numbers are summed two at a time by one instruction.
+  static StringRef realDotOf(const Triple &triple, const MCSubtargetInfo &info) {
+    bool has = triple.isAArch64() ? info.checkFeatures("+bf16")
+                                  : triple.isX86() && info.checkFeatures("+avx512bf16,+avx512vl");
+    return has ? "bf16" : "";
   }
 
   /// AMX, where what is left of its rows has instructions too.

@@ -1,4 +1,4 @@
-// Sums of products of small integers take the instructions that the target says it has.
+// Sums of products of small numbers take the instructions that the target says it has.
 // RUN: %tegula-opt %s -split-input-file --pass-pipeline='builtin.module(func.func(tegula-lower-dots))' | FileCheck %s
 
 module attributes {tgl.target = #tgl.target<name = "cpu", triple = "x86_64-unknown-linux-gnu", cpu = "znver4", features = "", vectorBytes = 64, registers = 32, cacheKiB = 512, threads = 1, dot = "u8s8">} {
@@ -97,5 +97,50 @@ func.func @unsigned_bytes(%row: vector<4xi8>, %w: vector<4x4xi8>, %sum: vector<4
   %p = arith.muli %a, %b : vector<4x4xi32>
   %y = vector.multi_reduction <add>, %p, %sum [1] : vector<4x4xi32> to vector<4xi32>
   return %y : vector<4xi32>
+}
+}
+
+// -----
+
+module attributes {tgl.target = #tgl.target<name = "cpu", triple = "x86_64-unknown-linux-gnu", cpu = "znver4", features = "", vectorBytes = 64, registers = 32, cacheKiB = 512, threads = 1, realDot = "bf16">} {
+// CHECK-LABEL: func.func @reals
+// CHECK-SAME: %[[ROW:.+]]: vector<2xbf16>, %[[W:.+]]: vector<16x2xbf16>, %[[SUM:.+]]: vector<16xf32>
+// CHECK: %[[X:.+]] = vector.bitcast %{{.+}} : vector<16xi32> to vector<32xbf16>
+// CHECK: %[[F:.+]] = vector.shape_cast %[[W]] : vector<16x2xbf16> to vector<32xbf16>
+// CHECK: %[[Y:.+]] = llvm.call_intrinsic "llvm.x86.avx512bf16.dpbf16ps.512"(%[[SUM]], %[[X]], %[[F]])
+// CHECK: return %[[Y]]
+func.func @reals(%row: vector<2xbf16>, %w: vector<16x2xbf16>, %sum: vector<16xf32>) -> vector<16xf32> {
+  %x = vector.broadcast %row : vector<2xbf16> to vector<16x2xbf16>
+  %a = arith.extf %x : vector<16x2xbf16> to vector<16x2xf32>
+  %b = arith.extf %w : vector<16x2xbf16> to vector<16x2xf32>
+  %p = arith.mulf %a, %b : vector<16x2xf32>
+  %y = vector.multi_reduction <add>, %p, %sum [1] : vector<16x2xf32> to vector<16xf32>
+  return %y : vector<16xf32>
+}
+
+// CHECK-LABEL: func.func @negative_half
+// CHECK: vector.multi_reduction
+func.func @negative_half(%row: vector<2xf16>, %w: vector<16x2xf16>, %sum: vector<16xf32>) -> vector<16xf32> {
+  %x = vector.broadcast %row : vector<2xf16> to vector<16x2xf16>
+  %a = arith.extf %x : vector<16x2xf16> to vector<16x2xf32>
+  %b = arith.extf %w : vector<16x2xf16> to vector<16x2xf32>
+  %p = arith.mulf %a, %b : vector<16x2xf32>
+  %y = vector.multi_reduction <add>, %p, %sum [1] : vector<16x2xf32> to vector<16xf32>
+  return %y : vector<16xf32>
+}
+}
+
+// -----
+
+module attributes {tgl.target = #tgl.target<name = "cpu", triple = "aarch64-unknown-linux-gnu", cpu = "neoverse-v1", features = "", vectorBytes = 32, registers = 32, cacheKiB = 512, threads = 1, realDot = "bf16">} {
+// CHECK-LABEL: func.func @neon
+// CHECK: llvm.call_intrinsic "llvm.aarch64.neon.bfdot.v4f32.v8bf16"
+func.func @neon(%row: vector<2xbf16>, %w: vector<4x2xbf16>, %sum: vector<4xf32>) -> vector<4xf32> {
+  %x = vector.broadcast %row : vector<2xbf16> to vector<4x2xbf16>
+  %a = arith.extf %x : vector<4x2xbf16> to vector<4x2xf32>
+  %b = arith.extf %w : vector<4x2xbf16> to vector<4x2xf32>
+  %p = arith.mulf %a, %b : vector<4x2xf32>
+  %y = vector.multi_reduction <add>, %p, %sum [1] : vector<4x2xf32> to vector<4xf32>
+  return %y : vector<4xf32>
 }
 }
