@@ -42,12 +42,13 @@ struct CompileOptions {
   std::map<std::string, llvm::SmallVector<int64_t>> shapes; ///< input name -> extents, -1 dynamic
   std::map<std::string, int64_t> dims;                      ///< dimension symbol -> extent
   // How.
-  int optLevel = 2;             ///< 0 to 3
-  double tuneSeconds = 0;       ///< time to measure other plans on this machine; 0: none
-  std::string tuneDb;           ///< file of plans that were measured; empty: none, with tuneSeconds beside the output
-  bool timePasses = false;      ///< print the time of every pass
-  bool printIrAfterAll = false; ///< print the IR after every pass to standard error
-  std::string saveTemps;        ///< folder for the text of every stage; empty: none
+  int optLevel = 2;              ///< 0 to 3
+  std::string precision = "f32"; ///< of products: f32, f16, bf16 (`-tegula-lower-precision`)
+  double tuneSeconds = 0;        ///< time to measure other plans on this machine; 0: none
+  std::string tuneDb;            ///< file of plans that were measured; empty: none, with tuneSeconds beside the output
+  bool timePasses = false;       ///< print the time of every pass
+  bool printIrAfterAll = false;  ///< print the IR after every pass to standard error
+  std::string saveTemps;         ///< folder for the text of every stage; empty: none
   std::vector<std::string> passes;  ///< STAGE:PIPELINE, passes to run at the end of a stage, e.g. of plugins
   std::string diagnostics = "text"; ///< text, json
   /// Called as the compilation goes on, from any of its threads, one call at a time; may be null.

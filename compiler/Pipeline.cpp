@@ -36,8 +36,14 @@ static void graphStage(const CompileOptions &options, OpPassManager &pm) {
   OpPassManager &function = pm.nest<func::FuncOp>();
   function.addPass(canonicalize());
   function.addPass(createCSEPass());
-  if (options.optLevel == 0)
+  bool isNarrow = options.precision != "f32";
+  if (options.optLevel == 0) {
+    if (isNarrow) {
+      function.addPass(createLowerPrecision({options.precision}));
+      pm.addPass(createFoldConstants());
+    }
     return;
+  }
   // After CSE: equal shapes are one value. Before the layouts: a broadcast would keep transposes apart.
   function.addPass(createFoldExpands());
   function.addPass(canonicalize());
@@ -51,6 +57,9 @@ static void graphStage(const CompileOptions &options, OpPassManager &pm) {
   function.addPass(createChooseLayouts());
   function.addPass(canonicalize());
   function.addPass(createCSEPass());
+  // Of channels-last convolutions, and of their weights as they will be stored.
+  if (isNarrow)
+    function.addPass(createLowerPrecision({options.precision}));
   // Of channels-last convolutions. Its rounding errors are larger, if small: for those who ask for speed.
   if (options.optLevel >= 3)
     function.addPass(createChooseWinograd());

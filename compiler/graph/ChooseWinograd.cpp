@@ -98,7 +98,7 @@ static bool canConvert(nn::ConvOp conv) {
   return conv.isChannelsLast() && conv.getGroup() == 1 && x.getRank() == 4 &&
          !ShapedType::isDynamicShape(x.getShape().drop_front()) && w.hasStaticShape() && w.getRank() == 4 &&
          w.getDimSize(0) == 3 && w.getDimSize(1) == 3 && areOnes(conv.getStrides()) && areOnes(conv.getDilations()) &&
-         (x.getElementType().isF32() || areBytes(conv));
+         ((x.getElementType().isF32() && w.getElementType().isF32()) || areBytes(conv));
 }
 
 namespace {

@@ -12,6 +12,7 @@
 // Needs: nn, channels-first convolutions. Leaves: dequantize ops where no integer form is known. Idempotent.
 //===------------------------------------------------------------------------------------------------------===//
 
+#include "tegula/compiler/graph/Constants.h"
 #include "tegula/compiler/graph/Passes.h"
 #include "tegula/dialects/nn/Nn.h"
 #include "tegula/dialects/tgl/Tgl.h"
@@ -84,16 +85,6 @@ struct Builder {
   }
 };
 } // namespace
-
-/// Whether the value is computed from constants.
-static bool isConstant(Value value, int depth = 8) {
-  Operation *op = value.getDefiningOp();
-  if (!op || depth == 0 || !isa<nn::NnDialect>(op->getDialect()))
-    return false;
-  return isa<nn::ConstantOp>(op) || (op->getNumOperands() > 0 && llvm::all_of(op->getOperands(), [&](Value operand) {
-                                       return isConstant(operand, depth - 1);
-                                     }));
-}
 
 /// The numbers of a constant in any order, one for a splat; empty where they are not at hand.
 static ArrayRef<char> bytesOf(Value value) {

@@ -44,6 +44,17 @@ def ChooseLayouts : Pass<"tegula-choose-layouts", "::mlir::func::FuncOp"> {
                     Statistic<"sunk", "sunk", "Number of ops that transposes moved through">];
 }
 
+def LowerPrecision : Pass<"tegula-lower-precision", "::mlir::func::FuncOp"> {
+  let summary = "Keep the weights of f32 products as f16 or bf16";
+  let description = [{
+    Constant factors of `nn.matmul` and of `nn.conv` with one group, and tables of `nn.gather`, are rounded to `type`, half the
+    size; sums and all else stay f32. The other factor is rounded to bf16 as well where the target multiplies pairs of bf16 (`realDot` of `#tgl.target`);
+    input channels are filled up to an even number for that.
+  }];
+  let options = [Option<"type", "type", "std::string", "\"bf16\"", "f16 or bf16">];
+  let statistics = [Statistic<"narrowed", "narrowed", "Number of products and tables narrowed">];
+}
+
 def ChooseWinograd : Pass<"tegula-choose-winograd", "::mlir::func::FuncOp"> {
   let summary = "Compute 3x3 convolutions by Winograd's method where that is cheaper";
   let description = [{

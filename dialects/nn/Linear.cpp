@@ -32,10 +32,11 @@ static Value rounded(LoweringBuilder &b, Value sums, ArrayRef<OpFoldResult> shap
   return b.map({sums}, {b.b.getMultiDimIdentityMap(shape.size())}, shape, element,
                [&](ArrayRef<Value> elements) { return b.cast(elements[0], element); });
 }
-/// Whether products of the two element types are defined: one type, or integers of 8 and 16 bits of either sign.
+/// Whether products of the two element types are defined: one type, integers of 8 and 16 bits of either sign, or f32 by
+/// shorter ones.
 static bool canMultiply(Type a, Type b) {
   auto isSmall = [](Type type) { return type.isInteger(8) || type.isInteger(16); };
-  return a == b || (isSmall(a) && isSmall(b));
+  return a == b || (isSmall(a) && isSmall(b)) || (a.isF32() && (b.isF16() || b.isBF16()));
 }
 
 /// `sum += product of elements`, each widened to the type of the sum; the sum is the last element.
@@ -51,7 +52,7 @@ static Value multiplyAdd(LoweringBuilder &b, ArrayRef<Value> elements, ArrayRef<
 /// Sums products of `inputs` over all but the first `parallel` loops. One list of expressions per input, then the
 /// result's. Inputs without an entry in `nnElements` lend their shape only.
 static Value contract(LoweringBuilder &b, ArrayRef<Value> inputs, ArrayRef<Type> nnElements, ArrayRef<Exprs> exprs,
-                      unsigned parallel, unsigned loops, ArrayRef<OpFoldResult> shape) {
+                      unsigned parallel, unsigned loops, ArrayRef<OpFoldResult> shape, bool isRounded = true) {
   SmallVector<utils::IteratorType> iterators(loops, utils::IteratorType::reduction);
   std::fill_n(iterators.begin(), parallel, utils::IteratorType::parallel);
   SmallVector<AffineMap> maps;
@@ -60,7 +61,7 @@ static Value contract(LoweringBuilder &b, ArrayRef<Value> inputs, ArrayRef<Type>
   Type element = loweredType(nnElements[0]);
   Value sums = b.generic(inputs, b.fill(b.number(accumulatorType(element), 0), shape), maps, iterators,
                          [&](ArrayRef<Value> elements) { return multiplyAdd(b, elements, nnElements); });
-  return rounded(b, sums, shape, sumType(element));
+  return isRounded ? rounded(b, sums, shape, sumType(element)) : sums;
 }
 
 //===- matmul -------------------------------------------------------------===//
@@ -84,7 +85,8 @@ LogicalResult MatMulOp::inferReturnTypes(MLIRContext *, std::optional<Location> 
   if (failed(shape))
     return emitOptionalError(location, "leading ", why);
   shape->append({a.getDimSize(a.getRank() - 2), b.getShape().back()});
-  types.push_back(RankedTensorType::get(*shape, sumType(a.getElementType())));
+  Type sum = adaptor.getUnrounded() ? accumulatorType(a.getElementType()) : sumType(a.getElementType());
+  types.push_back(RankedTensorType::get(*shape, sum));
   return success();
 }
 
@@ -130,7 +132,8 @@ FailureOr<SmallVector<Value>> MatMulOp::lower(LoweringBuilder &b, ValueRange ope
   w.append({k, n});
   y.append({m, n});
   Type types[] = {getElementTypeOrSelf(getA()), getElementTypeOrSelf(getB())};
-  return SmallVector<Value>{contract(b, SmallVector<Value>(operands), types, {a, w, y}, first + 2, first + 3, shape)};
+  return SmallVector<Value>{
+      contract(b, SmallVector<Value>(operands), types, {a, w, y}, first + 2, first + 3, shape, !getUnrounded())};
 }
 
 //===- einsum -------------------------------------------------------------===//
@@ -379,7 +382,8 @@ LogicalResult ConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> lo
   llvm::append_range(shape, windows);
   if (isLast)
     shape.push_back(*channels);
-  types.push_back(RankedTensorType::get(shape, sumType(x.getElementType())));
+  Type sum = adaptor.getUnrounded() ? accumulatorType(x.getElementType()) : sumType(x.getElementType());
+  types.push_back(RankedTensorType::get(shape, sum));
   return success();
 }
 
@@ -556,7 +560,7 @@ FailureOr<SmallVector<Value>> ConvOp::lower(LoweringBuilder &b, ValueRange opera
     llvm::append_range(shape, places);
   Type types[] = {getElementTypeOrSelf(getX()), getElementTypeOrSelf(getW())};
   Exprs exprs[] = {loops.x(getStrides(), getDilations()), loops.w(), loops.y()};
-  Value y = contract(b, {x, w}, types, exprs, loops.parallel, loops.count, shape);
+  Value y = contract(b, {x, w}, types, exprs, loops.parallel, loops.count, shape, !getUnrounded());
   return SmallVector<Value>{form == KernelForm::Grouped ? joinAxes(b, y, channelAxis) : y};
 }
 

@@ -7,8 +7,9 @@ def Nn_MatMulOp : Nn_InferredOp<"matmul"> {
   let summary = "Matrix product with batch broadcasting";
   let description = [{
     `y[..., m, n] = sum_k a[..., m, k] * b[..., k, n]`, accumulated in the element type (i32 for integers of 8 and 16 bits).
+    Numbers of f16 and bf16 are accumulated in f32 and then rounded, unless the result is `unrounded`.
 
-    (C1) a and b have at least two axes and one element type.
+    (C1) a and b have at least two axes and one element type, or a holds f32 and b f16 or bf16.
     (C2) The k extents agree.
     (C3) The leading axes broadcast as in `nn.binary`.
 
@@ -19,7 +20,7 @@ def Nn_MatMulOp : Nn_InferredOp<"matmul"> {
     }
     ```
   }];
-  let arguments = (ins Nn_Tensor:$a, Nn_Tensor:$b);
+  let arguments = (ins Nn_Tensor:$a, Nn_Tensor:$b, UnitAttr:$unrounded);
   let results = (outs Nn_Tensor:$y);
   let assemblyFormat = "$a `,` $b attr-dict `:` functional-type(operands, results)";
 }
@@ -50,7 +51,8 @@ def Nn_ConvOp : Nn_InferredOp<"conv"> {
     In layout `channels_first` (the standard's): `x: [N, C, D...]`, `w: [M, C/group, K...]`, `y: [N, M, E...]`. In layout
     `channels_last`: `x: [N, D..., C]`, `y: [N, E..., M]` and `w: [K..., C/group, M]` for one group, `[K..., C]` when
     depthwise (`C == M == group`), else `[group, K..., C/group, M/group]`.
-    `y[n, m, e] = sum_{c, k} w[m, c, k] * x[n, c + C/group * (m / (M/group)), e * strides + k * dilations - low]`.
+    `y[n, m, e] = sum_{c, k} w[m, c, k] * x[n, c + C/group * (m / (M/group)), e * strides + k * dilations - low]`. Element
+    types, sums and `unrounded` are as in `nn.matmul`.
 
     (C1) `group` divides C and M; w has `C/group` input channels.
     (C2) One stride, dilation, low and high pad per spatial axis; strides and dilations are positive, pads not negative.
@@ -63,7 +65,7 @@ def Nn_ConvOp : Nn_InferredOp<"conv"> {
     }
     ```
   }];
-  let arguments = (ins Nn_Tensor:$x, Nn_Tensor:$w, StrAttr:$layout, I64Attr:$group, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$low, DenseI64ArrayAttr:$high);
+  let arguments = (ins Nn_Tensor:$x, Nn_Tensor:$w, StrAttr:$layout, I64Attr:$group, DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$low, DenseI64ArrayAttr:$high, UnitAttr:$unrounded);
   let results = (outs Nn_Tensor:$y);
   let assemblyFormat = "$x `,` $w attr-dict `:` functional-type(operands, results)";
   let extraClassDeclaration = extraClassInferred # [{

@@ -1,7 +1,8 @@
 //===- LowerArith.cpp - arithmetic that LLVM has no instruction for -----------------===//
 //
 //   %q = arith.ceildivsi %a, %b        ->   division, remainder, comparison
-//   %f = arith.extf %x : bf16 to f32   ->   a shift
+//   %f = arith.extf %x : bf16 to f32   ->   a shift, where the CPU does not know bf16
+//   llvm.intr.masked.store %v : bf16   ->   the same of i16, which every CPU knows
 //   %r = math.roundeven %x
 //   %i = arith.fptosi %r               ->   one instruction of x86 (cvtps2dq)
 //
@@ -10,7 +11,8 @@
 // Upstream's arith-expand would also make comparisons of maximumf and its kin, which LLVM has as intrinsics, with
 // better code and loops by them that it can vectorise.
 //
-// Needs: nothing. Leaves: no ceiling or floor division, no conversion of bf16. Idempotent.
+// Needs: masked transfers in the LLVM dialect. Leaves: no ceiling or floor division, no conversion of bf16 but on CPUs
+// that have it. Idempotent.
 //===----------------------------------------------------------------------===//
 
 #include "tegula/dialects/tgl/Tgl.h"
@@ -74,17 +76,50 @@ struct RoundToInteger : OpRewritePattern<arith::FPToSIOp> {
   }
 };
 
+Type bitsOf(Type type, OpBuilder &b) { return VectorType::get(cast<VectorType>(type).getShape(), b.getI16Type()); }
+
+/// LLVM 22 cannot select masked stores of bf16 for SVE.
+struct StoreBits : OpRewritePattern<LLVM::MaskedStoreOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(LLVM::MaskedStoreOp op, PatternRewriter &b) const override {
+    if (!getElementTypeOrSelf(op.getValue().getType()).isBF16())
+      return b.notifyMatchFailure(op, "not of bf16");
+    Value bits = LLVM::BitcastOp::create(b, op.getLoc(), bitsOf(op.getValue().getType(), b), op.getValue());
+    b.modifyOpInPlace(op, [&] { op.getValueMutable().assign(bits); });
+    return success();
+  }
+};
+
+/// The same of masked loads.
+struct LoadBits : OpRewritePattern<LLVM::MaskedLoadOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(LLVM::MaskedLoadOp op, PatternRewriter &b) const override {
+    if (!getElementTypeOrSelf(op.getType()).isBF16())
+      return b.notifyMatchFailure(op, "not of bf16");
+    Type bits = bitsOf(op.getType(), b);
+    Value otherwise = op.getPassThru();
+    if (otherwise)
+      otherwise = LLVM::BitcastOp::create(b, op.getLoc(), bits, otherwise);
+    Value loaded = LLVM::MaskedLoadOp::create(b, op.getLoc(), bits, op.getData(), op.getMask(), otherwise,
+                                              op.getAlignmentAttr(), op.getNontemporalAttr());
+    b.replaceOpWithNewOp<LLVM::BitcastOp>(op, op.getType(), loaded);
+    return success();
+  }
+};
+
 struct LowerArith : impl::LowerArithBase<LowerArith> {
   using LowerArithBase::LowerArithBase;
   void runOnOperation() override {
+    tgl::TargetAttr target = tgl::targetOf(getOperation());
     RewritePatternSet patterns(&getContext());
     arith::populateCeilFloorDivExpandOpsPatterns(patterns);
-    arith::populateExpandBFloat16Patterns(patterns);
+    if (!target || target.getRealDot() != "bf16")
+      arith::populateExpandBFloat16Patterns(patterns);
+    patterns.add<StoreBits, LoadBits>(&getContext());
     patterns.add<CancelWidening<arith::ExtUIOp, arith::IntegerOverflowFlags::nuw>,
                  CancelWidening<arith::ExtSIOp, arith::IntegerOverflowFlags::nsw>, CancelConversion>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       return signalPassFailure();
-    tgl::TargetAttr target = tgl::targetOf(getOperation());
     if (!target || !llvm::Triple(target.getTriple()).isX86())
       return;
     RewritePatternSet rounding(&getContext());

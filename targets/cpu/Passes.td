@@ -53,7 +53,8 @@ def LowerChecks : Pass<"tegula-lower-checks", "::mlir::ModuleOp"> {
 def LowerArith : Pass<"tegula-lower-arith", "::mlir::func::FuncOp"> {
   let summary = "Write out arithmetic that LLVM has no instruction for";
   let description = [{
-    Ceiling and floor divisions and conversions from and to bf16 (in integer arithmetic: few CPUs have them). Rounding to an
+    Ceiling and floor divisions and, on CPUs that do not multiply bf16, conversions from and to it (in integer arithmetic).
+    Masked loads and stores of bf16 become such of integers. Rounding to an
     integer becomes x86's one instruction for it; a rounded number that becomes an integer and a real number again stays one.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect", "::mlir::vector::VectorDialect"];

@@ -16,6 +16,9 @@
 #ifndef RUNS
 #define RUNS 20
 #endif
+#ifndef BOUND
+#define BOUND 1e-4
+#endif
 enum { runs = RUNS, users = 8, inputCount = NET_INPUT_0_BYTES / 4, outputCount = NET_OUTPUT_0_BYTES / 4 };
 
 static float input[inputCount], expected[outputCount], raced[outputCount];
@@ -54,7 +57,7 @@ static tegula_tensor tensor(const tegula_tensor_info *info, float *data, size_t 
   return result;
 }
 
-/* The largest error is at most 1e-4 of the reference's standard deviation. */
+/* The largest error is at most BOUND of the reference's standard deviation. */
 static void checkOutput(const float *output) {
   double sum = 0, squares = 0, worst = 0;
   for (int i = 0; i < outputCount; ++i) {
@@ -65,7 +68,7 @@ static void checkOutput(const float *output) {
       worst = error;
   }
   double mean = sum / outputCount;
-  check(worst <= 1e-4 * sqrt(squares / outputCount - mean * mean), "the output differs from the reference");
+  check(worst <= BOUND * sqrt(squares / outputCount - mean * mean), "the output differs from the reference");
 }
 
 static tegula_instance *create(const tegula_options *options) {

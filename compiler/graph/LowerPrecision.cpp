@@ -1,0 +1,100 @@
+//===- LowerPrecision.cpp - products of shorter numbers, as asked for -------------------===//
+//
+//   %y = nn.matmul %x, %w : f32, f32 (constant)   ->   %v = nn.cast %w : bf16
+//                                                      %y = nn.matmul %x, %v : f32, bf16 -> f32
+// and, where the target multiplies pairs of bf16,
+//                                                      %u = nn.cast %x : bf16
+//                                                      %y = nn.matmul %u, %v {unrounded} : bf16, bf16 -> f32
+//
+// Tables that are gathered from become as short; what is gathered is f32 again.
+//
+// Needs: nn, convolutions channels-last where both factors shall be bf16. Leaves: products of two variables, and
+// convolutions of several groups, whose weights are few. Idempotent.
+//===------------------------------------------------------------------------------===//
+
+#include "tegula/compiler/graph/Constants.h"
+#include "tegula/compiler/graph/Passes.h"
+#include "tegula/dialects/nn/Nn.h"
+#include "tegula/dialects/tgl/Tgl.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+using namespace mlir;
+
+namespace tegula {
+#define GEN_PASS_DEF_LOWERPRECISION
+#include "tegula/compiler/graph/Passes.h.inc"
+
+static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+static Value castTo(OpBuilder &b, Location loc, Value x, Type element) {
+  return nn::CastOp::create(b, loc, RankedTensorType::get(typeOf(x).getShape(), element), x);
+}
+
+/// One zero more at the end of `axis`.
+static Value fill(OpBuilder &b, Location loc, Value x, int64_t axis) {
+  SmallVector<int64_t> shape(typeOf(x).getShape()), low(shape.size(), 0), high(shape.size(), 0);
+  shape[axis] += 1;
+  high[axis] = 1;
+  return nn::PadOp::create(b, loc, RankedTensorType::get(shape, typeOf(x).getElementType()), x, Value(), Value(),
+                           b.getStringAttr("constant"), b.getDenseI64ArrayAttr(low), b.getDenseI64ArrayAttr(high));
+}
+
+namespace {
+struct LowerPrecision : impl::LowerPrecisionBase<LowerPrecision> {
+  using LowerPrecisionBase::LowerPrecisionBase;
+
+  void runOnOperation() override {
+    OpBuilder b(&getContext());
+    Type element = type == "f16" ? Type(b.getF16Type()) : b.getBF16Type();
+    tgl::TargetAttr target = tgl::targetOf(getOperation());
+    bool hasDot = element.isBF16() && target && target.getRealDot() == "bf16";
+    SmallVector<Operation *> products;
+    SmallVector<nn::GatherOp> tables;
+    getOperation().walk([&](Operation *op) {
+      auto gather = dyn_cast<nn::GatherOp>(op);
+      if (gather && typeOf(gather.getX()).getElementType().isF32() && isConstant(gather.getX()) &&
+          !isConstant(gather.getIndices()))
+        tables.push_back(gather);
+      auto conv = dyn_cast<nn::ConvOp>(op);
+      bool isProduct = isa<nn::MatMulOp>(op) || (conv && conv.getGroup() == 1);
+      if (isProduct && typeOf(op->getOperand(0)).getElementType().isF32() &&
+          typeOf(op->getOperand(1)).getElementType().isF32() && isConstant(op->getOperand(1)))
+        products.push_back(op);
+    });
+    for (Operation *op : products)
+      convert(op, element, hasDot);
+    for (nn::GatherOp op : tables)
+      convert(op, element);
+  }
+
+  void convert(nn::GatherOp op, Type element) {
+    OpBuilder b(op);
+    Value gathered =
+        nn::GatherOp::create(b, op.getLoc(), castTo(b, op.getLoc(), op.getX(), element), op.getIndices(), op.getAxis());
+    op.replaceAllUsesWith(castTo(b, op.getLoc(), gathered, b.getF32Type()));
+    op.erase();
+    ++narrowed;
+  }
+
+  void convert(Operation *op, Type element, bool hasDot) {
+    OpBuilder b(op);
+    Location loc = op->getLoc();
+    Value left = op->getOperand(0), right = op->getOperand(1);
+    auto conv = dyn_cast<nn::ConvOp>(op);
+    int64_t last = typeOf(left).getRank() - 1, rows = typeOf(right).getRank() - 2;
+    hasDot &= (!conv || conv.isChannelsLast()) && !typeOf(left).isDynamicDim(last);
+    if (hasDot && typeOf(left).getDimSize(last) % 2) {
+      left = fill(b, loc, left, last);
+      right = fill(b, loc, right, rows);
+    }
+    op->setOperand(1, castTo(b, loc, right, element));
+    if (hasDot) {
+      op->setOperand(0, castTo(b, loc, left, element));
+      conv ? conv.setUnrounded(true) : cast<nn::MatMulOp>(op).setUnrounded(true);
+    }
+    ++narrowed;
+  }
+};
+} // namespace
+} // namespace tegula
