@@ -36,9 +36,8 @@ static void graphStage(const CompileOptions &options, OpPassManager &pm) {
   OpPassManager &function = pm.nest<func::FuncOp>();
   function.addPass(canonicalize());
   function.addPass(createCSEPass());
-  bool isNarrow = options.precision != "f32";
   if (options.optLevel == 0) {
-    if (isNarrow) {
+    if (options.precision != "f32") {
       function.addPass(createLowerPrecision({options.precision}));
       pm.addPass(createFoldConstants());
     }
@@ -58,8 +57,7 @@ static void graphStage(const CompileOptions &options, OpPassManager &pm) {
   function.addPass(canonicalize());
   function.addPass(createCSEPass());
   // Of channels-last convolutions, and of their weights as they will be stored.
-  if (isNarrow)
-    function.addPass(createLowerPrecision({options.precision}));
+  function.addPass(createLowerPrecision({options.precision}));
   // Of channels-last convolutions. Its rounding errors are larger, if small: for those who ask for speed.
   if (options.optLevel >= 3)
     function.addPass(createChooseWinograd());

@@ -98,7 +98,7 @@ static bool canConvert(nn::ConvOp conv) {
   return conv.isChannelsLast() && conv.getGroup() == 1 && x.getRank() == 4 &&
          !ShapedType::isDynamicShape(x.getShape().drop_front()) && w.hasStaticShape() && w.getRank() == 4 &&
          w.getDimSize(0) == 3 && w.getDimSize(1) == 3 && areOnes(conv.getStrides()) && areOnes(conv.getDilations()) &&
-         ((x.getElementType().isF32() && w.getElementType().isF32()) || areBytes(conv));
+         ((x.getElementType().isF32() && isa<FloatType>(w.getElementType())) || areBytes(conv));
 }
 
 namespace {
@@ -150,7 +150,7 @@ struct ChooseWinograd : impl::ChooseWinogradBase<ChooseWinograd> {
     SmallVector<int64_t> shape(cast<RankedTensorType>(w.getType()).getShape());
     shape.back() /= parts;
     shape.insert(shape.end() - 1, parts);
-    auto element = b.getF32Type();
+    Type element = cast<RankedTensorType>(w.getType()).getElementType();
     Value split = nn::ReshapeOp::create(b, loc, RankedTensorType::get(shape, element), w, Value());
     return nn::TransposeOp::create(b, loc, split, b.getDenseI64ArrayAttr({3, 0, 1, 2, 4}));
   }

@@ -1,4 +1,4 @@
-//===- LowerPrecision.cpp - products of shorter numbers, as asked for -------------------===//
+//===- LowerPrecision.cpp - products of shorter numbers ---------------------------------===//
 //
 //   %y = nn.matmul %x, %w : f32, f32 (constant)   ->   %v = nn.cast %w : bf16
 //                                                      %y = nn.matmul %x, %v : f32, bf16 -> f32
@@ -6,7 +6,12 @@
 //                                                      %u = nn.cast %x : bf16
 //                                                      %y = nn.matmul %u, %v {unrounded} : bf16, bf16 -> f32
 //
-// Tables that are gathered from become as short; what is gathered is f32 again.
+// Tables that are gathered from become as short; what is gathered is f32 again. Of models that are of f16 or bf16
+// already, the other factor becomes f32 once instead of at each use, with the same results:
+//
+//   %y = nn.matmul %x, %w : f16, f16 (constant)   ->   %u = nn.cast %x : f32
+//                                                      %s = nn.matmul %u, %w : f32, f16 -> f32
+//                                                      %y = nn.cast %s : f16
 //
 // Needs: nn, convolutions channels-last where both factors shall be bf16. Leaves: products of two variables, and
 // convolutions of several groups, whose weights are few. Idempotent.
@@ -27,6 +32,17 @@ namespace tegula {
 
 static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
 
+/// A left factor of so few is read a few times only.
+static constexpr int64_t kFewRows = 8;
+
+/// Rows of a product, places of a convolution; dynamic ones are many.
+static int64_t rowsOf(Operation *op) {
+  SmallVector<int64_t> extents(typeOf(op->getResult(0)).getShape());
+  auto conv = dyn_cast<nn::ConvOp>(op);
+  extents.erase(extents.begin() + (conv && !conv.isChannelsLast() ? 1 : extents.size() - 1));
+  return ShapedType::isDynamicShape(extents) ? kFewRows + 1 : ShapedType::getNumElements(extents);
+}
+
 static Value castTo(OpBuilder &b, Location loc, Value x, Type element) {
   return nn::CastOp::create(b, loc, RankedTensorType::get(typeOf(x).getShape(), element), x);
 }
@@ -46,9 +62,9 @@ struct LowerPrecision : impl::LowerPrecisionBase<LowerPrecision> {
 
   void runOnOperation() override {
     OpBuilder b(&getContext());
-    Type element = type == "f16" ? Type(b.getF16Type()) : b.getBF16Type();
+    Type element = type == "f16" ? Type(b.getF16Type()) : type == "bf16" ? b.getBF16Type() : Type();
     tgl::TargetAttr target = tgl::targetOf(getOperation());
-    bool hasDot = element.isBF16() && target && target.getRealDot() == "bf16";
+    bool hasDot = target && target.getRealDot() == "bf16";
     SmallVector<Operation *> products;
     SmallVector<nn::GatherOp> tables;
     getOperation().walk([&](Operation *op) {
@@ -57,15 +73,31 @@ struct LowerPrecision : impl::LowerPrecisionBase<LowerPrecision> {
           !isConstant(gather.getIndices()))
         tables.push_back(gather);
       auto conv = dyn_cast<nn::ConvOp>(op);
-      bool isProduct = isa<nn::MatMulOp>(op) || (conv && conv.getGroup() == 1);
-      if (isProduct && typeOf(op->getOperand(0)).getElementType().isF32() &&
-          typeOf(op->getOperand(1)).getElementType().isF32() && isConstant(op->getOperand(1)))
+      if ((isa<nn::MatMulOp>(op) || (conv && conv.getGroup() == 1)) && isConstant(op->getOperand(1)))
         products.push_back(op);
     });
-    for (Operation *op : products)
-      convert(op, element, hasDot);
+    for (Operation *op : products) {
+      Type left = typeOf(op->getOperand(0)).getElementType(), right = typeOf(op->getOperand(1)).getElementType();
+      if (element && left.isF32() && right.isF32())
+        convert(op, element, hasDot && element.isBF16());
+      else if (left == right && (left.isF16() || (left.isBF16() && !hasDot)) && rowsOf(op) > kFewRows)
+        widen(op);
+    }
+    if (!element)
+      return;
     for (nn::GatherOp op : tables)
       convert(op, element);
+  }
+
+  /// A sum of f32 is rounded where it was.
+  static void widen(Operation *op) {
+    OpBuilder b(op);
+    auto type = cast<RankedTensorType>(op->getResult(0).getType());
+    op->setOperand(0, castTo(b, op->getLoc(), op->getOperand(0), b.getF32Type()));
+    op->getResult(0).setType(type.clone(b.getF32Type()));
+    b.setInsertionPointAfter(op);
+    Value rounded = castTo(b, op->getLoc(), op->getResult(0), type.getElementType());
+    op->getResult(0).replaceAllUsesExcept(rounded, rounded.getDefiningOp());
   }
 
   void convert(nn::GatherOp op, Type element) {

@@ -54,8 +54,8 @@ LogicalResult WinogradConvOp::inferReturnTypes(MLIRContext *, std::optional<Loca
   bool isReal = element.isF32(), isInteger = element.isSignlessInteger(16), hasParts = isReal && w.getRank() == 5;
   int64_t parts = hasParts ? w.getDimSize(0) : 1, side = isReal ? 3 : 4;
   if (x.getRank() != 4 || (!isReal && !isInteger) || (w.getRank() != 4 && !hasParts) || !w.hasStaticShape() ||
-      w.getElementType() != element || kernel[0] != side || kernel[1] != side ||
-      kernel[2] != x.getDimSize(3)) // winograd_conv C1
+      !(w.getElementType() == element || (isReal && (w.getElementType().isF16() || w.getElementType().isBF16()))) ||
+      kernel[0] != side || kernel[1] != side || kernel[2] != x.getDimSize(3)) // winograd_conv C1
     return emitOptionalError(location, "expects [N, H, W, C] and [3, 3, C, M] of f32 or [4, 4, C, M] of i16, but got ",
                              x, " and ", w);
   int64_t step = isReal ? 4 : 2;
@@ -104,7 +104,7 @@ static Value transformKernel(LoweringBuilder &b, Value w) {
     for (int column = 0; column < 9; ++column)
       square.push_back(kKernelTransform[row / 6][column / 3] * kKernelTransform[row % 6][column % 3]);
   int64_t channels = type.getDimSize(2), outputs = type.getDimSize(3);
-  auto flat = RankedTensorType::get({9, channels, outputs}, b.b.getF32Type());
+  auto flat = RankedTensorType::get({9, channels, outputs}, type.getElementType());
   Value rows = tensor::CollapseShapeOp::create(b.b, b.loc, flat, w, ArrayRef<ReassociationIndices>{{0, 1}, {2}, {3}});
   AffineExpr p, c, m, k;
   bindDims(b.b.getContext(), p, c, m, k);
@@ -182,7 +182,7 @@ static SmallVector<Value> convolveParts(LoweringBuilder &b, Value x, Value w, in
   Value tiles = transformInput(b, x, high, wide);
   LoweringBuilder::Shape whole = perImage(b, x, {high, wide, parts * outputs}), unit(4, b.b.getIndexAttr(1));
   LoweringBuilder::Shape write = perImage(b, x, {high, wide, outputs});
-  auto partType = RankedTensorType::get(kernel.drop_front(), b.b.getF32Type());
+  auto partType = RankedTensorType::get(kernel.drop_front(), tensorType(w).getElementType());
   return b.bands(b.index(parts), parts, {b.empty(whole, b.b.getF32Type())}, [&](Value i, ValueRange carried) {
     LoweringBuilder::Shape at(5, b.b.getIndexAttr(0)), read = b.staticShape(kernel), ones(5, b.b.getIndexAttr(1));
     at[0] = i;

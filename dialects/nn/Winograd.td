@@ -22,8 +22,8 @@ def Nn_WinogradConvOp : Nn_InferredOp<"winograd_conv"> {
     numbers), so that a quarter of the result is taken, an i32. Elements of x have to leave room for four times their size
     in i16, the result for that in i32; what lies between may wrap around.
 
-    (C1) x has 4 axes and holds f32 or i16, w is of that type and has 4 axes (of f32 also 5), its kernel as above and
-    x's channels.
+    (C1) x has 4 axes and holds f32 or i16, w is of that type (by f32 also f16 or bf16) and has 4 axes (of reals also 5),
+    its kernel as above and x's channels.
     (C2) `extents` holds E and F, positive, with `H = S * ceil(E / S) + 2` and `W = S * ceil(F / S) + 2`, where S is 4, of
     i16 2.
     (C3) `rows` is positive.

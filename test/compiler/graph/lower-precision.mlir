@@ -1,4 +1,5 @@
-// Weights of f32 products become shorter; where the target multiplies pairs of bf16, the other factor does so too.
+// Weights of f32 products become shorter; where the target multiplies pairs of bf16, the other factor does so too. Of f16,
+// the other factor becomes f32 where it is read often.
 // RUN: %tegula-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(tegula-lower-precision{type=bf16}))' | FileCheck %s --check-prefixes=CHECK,BF16
 // RUN: %tegula-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(tegula-lower-precision{type=bf16},tegula-lower-precision{type=bf16}))' | FileCheck %s --check-prefixes=CHECK,BF16
 // RUN: %tegula-opt %s --split-input-file --pass-pipeline='builtin.module(func.func(tegula-lower-precision{type=f16}))' | FileCheck %s --check-prefixes=CHECK,F16
@@ -69,4 +70,24 @@ func.func @weights_alone(%x: tensor<3x8xf32>) -> tensor<3x5xf32> {
   %w = nn.constant dense<1.5> : tensor<8x5xf32>
   %y = nn.matmul %x, %w : (tensor<3x8xf32>, tensor<8x5xf32>) -> tensor<3x5xf32>
   return %y : tensor<3x5xf32>
+}
+
+// CHECK-LABEL: @of_f16
+// CHECK-SAME: %[[X:.+]]: tensor<9x8xf16>
+// CHECK: %[[U:.+]] = nn.cast %[[X]] : (tensor<9x8xf16>) -> tensor<9x8xf32>
+// CHECK: %[[S:.+]] = nn.matmul %[[U]], %{{.+}} : (tensor<9x8xf32>, tensor<8x5xf16>) -> tensor<9x5xf32>
+// CHECK: %[[Y:.+]] = nn.cast %[[S]] : (tensor<9x5xf32>) -> tensor<9x5xf16>
+// CHECK: return %[[Y]]
+func.func @of_f16(%x: tensor<9x8xf16>) -> tensor<9x5xf16> {
+  %w = nn.constant dense<1.5> : tensor<8x5xf16>
+  %y = nn.matmul %x, %w : (tensor<9x8xf16>, tensor<8x5xf16>) -> tensor<9x5xf16>
+  return %y : tensor<9x5xf16>
+}
+
+// CHECK-LABEL: @negative_few_rows
+// CHECK: nn.matmul %{{.+}}, %{{.+}} : (tensor<8x8xf16>, tensor<8x5xf16>) -> tensor<8x5xf16>
+func.func @negative_few_rows(%x: tensor<8x8xf16>) -> tensor<8x5xf16> {
+  %w = nn.constant dense<1.5> : tensor<8x5xf16>
+  %y = nn.matmul %x, %w : (tensor<8x8xf16>, tensor<8x5xf16>) -> tensor<8x5xf16>
+  return %y : tensor<8x5xf16>
 }
