@@ -90,10 +90,10 @@ def distance(x, y):
     return np.sqrt(np.mean((x - y) ** 2)) / np.std(x)
 
 
-def check_model(path, shape, opset, bound, kind="int8", quantized_kinds=("UINT8", "INT8")):
+def check_model(path, shape, opset, bound, kind="int8", quantized_kinds=("UINT8", "INT8"), asymmetric=False):
     calibration, tests = samples(shape, 12), samples(shape, 4)
-    out = path.replace(".onnx", f"_{kind}.onnx")
-    report = tegula.quantize(path, out, iter(calibration), quant=kind)
+    out = path.replace(".onnx", f"_{kind}_{asymmetric}.onnx")
+    report = tegula.quantize(path, out, iter(calibration), quant=kind, asymmetric=asymmetric)
     model = onnx.load(out)
     onnx.checker.check_model(model, full_check=True)
     assert model.opset_import[0].version >= opset, model.opset_import
@@ -122,6 +122,20 @@ check_model(image_net(opset=11), (1, 3, 12, 12), 13, 0.05)
 check_model(text, (1, 7, 32), 13, 0.01, kind="int8w", quantized_kinds=("INT8",))
 check_model(text, (1, 7, 32), 21, 0.2, kind="int4b32", quantized_kinds=("INT4",))
 check_model(text, (1, 7, 32), 21, 0.01, kind="int8b16", quantized_kinds=("INT8",))
+
+# Weights with zero points, which lean to one side: closer so.
+g = Graph()
+leaning = g.op("MatMul", g.op("Relu", g.op("MatMul", "x", g.constant(64, 64, scale=0.1, mean=0.2))),
+               g.constant(64, 24, scale=0.1, mean=-0.1))
+lean = g.save("lean", ("x", [5, 64]), (leaning, [5, 24]))
+for kind, opset, bound in (("int8", 13, 0.06), ("int8w", 13, 0.01), ("int4b32", 21, 0.15), ("int8b16", 21, 0.01)):
+    symmetric = check_model(lean, (5, 64), opset, bound, kind, ("INT4",) if "4" in kind else ("INT8",))
+    out, asymmetric = check_model(lean, (5, 64), opset, bound, kind, ("INT4",) if "4" in kind else ("INT8",), True)
+    zeros = [numpy_helper.to_array(tensor) for tensor in onnx.load(out).graph.initializer
+             if tensor.name.startswith("w") and "zero" in tensor.name]
+    assert zeros and all(zero.astype(int).any() for zero in zeros), (kind, zeros)
+    assert kind == "int8" or asymmetric["error"]["rms"] < 0.8 * symmetric[1]["error"]["rms"], (kind, asymmetric["error"])
+check_model(image, (1, 3, 12, 12), 13, 0.05, asymmetric=True)
 
 # Each decision has its reason; a tensor of images that a residual sum reads is read as integers there too.
 decisions = {node["op"]: node for node in image_report["nodes"]}

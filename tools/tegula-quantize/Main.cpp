@@ -59,6 +59,7 @@ static Error parse(const Arguments &arguments, QuantizeOptions &options) {
     return fail(Exit::Usage, "--calib: expected inputs to run the model on, FILE.npz or a folder; see --help");
   if (Error error = parseKind(options))
     return error;
+  options.isAsymmetric = arguments.has("asymmetric");
   StringRef methods[] = {"auto", "minmax", "percentile", "mse", "entropy"};
   if (!is_contained(methods, options.method))
     return fail(Exit::Usage, "--calib-method=" + options.method + " is not auto, minmax, percentile, mse or entropy");
@@ -107,6 +108,8 @@ static Error run(ArrayRef<StringRef> words) {
       {"quant", "KIND",
        "int8 (default): inputs and weights; weights of products alone: int8w, int4b32, int8b64 and so on (a "
        "scale for each block of 32 or 64)"},
+      {"asymmetric", "",
+       "weights with zero points: closer where they lean to one side; with --quant=int8 slower on most CPUs"},
       {"calib-method", "NAME", "how ranges are chosen: minmax, percentile, mse, entropy; auto: the best of them here"},
       {"percentile", "P", "of numbers within the range, for percentile (default 99.99)"},
       {"samples", "N", "use at most N samples (default 128)"},

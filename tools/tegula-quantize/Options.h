@@ -16,6 +16,7 @@ struct QuantizeOptions {
   int bits = 8;              ///< of weights
   int64_t block = 0;         ///< inputs that share a scale of weights; 0: all
   bool isWeightOnly = false;
+  bool isAsymmetric = false;   ///< weights have zero points
   std::string method = "auto"; ///< or the name of a RangeMethod
   double percentile = 99.99;
   int64_t sampleLimit = 128, threads = 0;

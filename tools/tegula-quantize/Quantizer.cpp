@@ -267,7 +267,7 @@ private:
     for (auto &[sample, outputs] : references)
       trial->addReference(std::move(sample), std::move(outputs));
     for (auto [index, layer] : enumerate(list.layers)) {
-      numbers.push_back({roundWeights(layer, meanSquares(layer.site)), layer.biases});
+      numbers.push_back({roundWeights(layer, meanSquares(layer.site), options.isAsymmetric), layer.biases});
       trial->setNumbers(index, numbers.back());
     }
     if (Error error = checkTrial())

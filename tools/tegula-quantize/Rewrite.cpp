@@ -253,8 +253,8 @@ std::vector<int32_t> tegula::roundBiases(float input, LayerNumbers &numbers) {
       size_t output = &scale - numbers.weights.scales.data(),
              depth = numbers.weights.values.size() / numbers.weights.scales.size();
       for (size_t k = 0; k < depth; ++k) {
-        int8_t &value = numbers.weights.values[output * depth + k];
-        value = static_cast<int8_t>(std::nearbyint(value * (scale / least)));
+        int8_t &value = numbers.weights.values[output * depth + k], zero = numbers.weights.zeros[output];
+        value = static_cast<int8_t>(std::nearbyint((value - zero) * (scale / least)) + zero);
       }
       scale = least;
     }
@@ -266,14 +266,14 @@ std::vector<int32_t> tegula::roundBiases(float input, LayerNumbers &numbers) {
 /// DequantizeLinear of a constant before `place`.
 template <typename T>
 static std::string addConstant(Rewriter &rewriter, int place, const std::string &name, int32_t type,
-                               ArrayRef<int64_t> shape, ArrayRef<T> values, ArrayRef<float> scales, int64_t axis) {
-  std::vector<T> zeros(scales.size());
+                               ArrayRef<int64_t> shape, ArrayRef<T> values, ArrayRef<float> scales,
+                               ArrayRef<int8_t> zeros, int64_t axis) {
   int64_t count = scales.size();
   std::string result = rewriter.fresh(name + "_dequantized");
   std::vector<std::string> inputs{rewriter.constant<T>(name + "_quantized", type, shape, values),
                                   rewriter.constant<float>(name + "_scale", TensorProto::FLOAT, {count}, scales)};
-  if (type == TensorProto::INT8)
-    inputs.push_back(rewriter.constant<T>(name + "_zero_point", type, {count}, zeros));
+  if (!zeros.empty())
+    inputs.push_back(rewriter.constant<int8_t>(name + "_zero_point", type, {count}, zeros));
   Rewriter::setInt(rewriter.add(place, "DequantizeLinear", inputs, result), "axis", axis);
   return result;
 }
@@ -302,7 +302,7 @@ onnx::ModelProto tegula::makeQuantized(ModelGraph &model, const LayerList &list,
     std::vector<int32_t> biases = roundBiases(plan.grid.scale, numbers);
     std::vector<int8_t> values = layer.toModel<int8_t>(numbers.weights.values);
     std::string weight = addConstant<int8_t>(rewriter, layer.node, layer.weight, TensorProto::INT8, layer.shape, values,
-                                             numbers.weights.scales, layer.outputAxis);
+                                             numbers.weights.scales, numbers.weights.zeros, layer.outputAxis);
     rewriter.setOperand({layer.node, 1}, weight);
     if (of.biases.empty())
       continue;
@@ -318,7 +318,7 @@ onnx::ModelProto tegula::makeQuantized(ModelGraph &model, const LayerList &list,
       scales.push_back(scale * plan.grid.scale);
     std::string name = layer.bias.empty() ? layer.weight + "_bias" : layer.bias;
     std::string bias =
-        addConstant<int32_t>(rewriter, layer.node, name, TensorProto::INT32, {layer.outputs}, biases, scales, 0);
+        addConstant<int32_t>(rewriter, layer.node, name, TensorProto::INT32, {layer.outputs}, biases, scales, {}, 0);
     rewriter.setOperand({layer.node, layer.biasOperand}, bias);
   }
   return rewriter.take();
@@ -332,13 +332,15 @@ static std::vector<int8_t> packed(ArrayRef<int8_t> values) {
   return result;
 }
 
-onnx::ModelProto tegula::makeWeightsOnly(ModelGraph &model, const LayerList &list, ArrayRef<IntegerWeights> weights) {
+onnx::ModelProto tegula::makeWeightsOnly(ModelGraph &model, const LayerList &list, ArrayRef<IntegerWeights> weights,
+                                         bool isAsymmetric) {
   Rewriter rewriter(model);
   for (auto [layer, of] : zip(list.layers, weights)) {
     std::vector<int8_t> values = layer.toModel<int8_t>(of.values);
     if (!of.block) {
-      rewriter.setOperand({layer.node, 1}, addConstant<int8_t>(rewriter, layer.node, layer.weight, TensorProto::INT8,
-                                                               layer.shape, values, of.scales, layer.outputAxis));
+      rewriter.setOperand({layer.node, 1},
+                          addConstant<int8_t>(rewriter, layer.node, layer.weight, TensorProto::INT8, layer.shape,
+                                              values, of.scales, of.zeros, layer.outputAxis));
       continue;
     }
     int64_t blocks = of.scales.size() / layer.outputs, depthAxis = 1 - layer.outputAxis;
@@ -353,8 +355,15 @@ onnx::ModelProto tegula::makeWeightsOnly(ModelGraph &model, const LayerList &lis
                                                   ofScales.toModel<float>(of.scales));
     std::string integers = rewriter.constant<int8_t>(
         layer.weight + "_quantized", isHalf ? TensorProto::INT4 : TensorProto::INT8, layer.shape, values);
+    std::vector<std::string> inputs{integers, scales};
+    if (isAsymmetric) {
+      std::vector<int8_t> zeros = ofScales.toModel<int8_t>(of.zeros);
+      inputs.push_back(rewriter.constant<int8_t>(layer.weight + "_zero_point",
+                                                 isHalf ? TensorProto::INT4 : TensorProto::INT8, shape,
+                                                 isHalf ? packed(zeros) : zeros));
+    }
     std::string result = rewriter.fresh(layer.weight + "_dequantized");
-    onnx::NodeProto &node = rewriter.add(layer.node, "DequantizeLinear", {integers, scales}, result);
+    onnx::NodeProto &node = rewriter.add(layer.node, "DequantizeLinear", inputs, result);
     Rewriter::setInt(node, "axis", depthAxis);
     Rewriter::setInt(node, "block_size", of.block);
     rewriter.setOperand({layer.node, 1}, result);

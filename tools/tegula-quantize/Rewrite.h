@@ -50,7 +50,8 @@ onnx::ModelProto makeQuantized(ModelGraph &model, const LayerList &list, llvm::A
                                llvm::ArrayRef<LayerNumbers> numbers);
 
 /// The model with integers for the weights of all layers alone, in blocks or by output.
-onnx::ModelProto makeWeightsOnly(ModelGraph &model, const LayerList &list, llvm::ArrayRef<IntegerWeights> weights);
+onnx::ModelProto makeWeightsOnly(ModelGraph &model, const LayerList &list, llvm::ArrayRef<IntegerWeights> weights,
+                                 bool isAsymmetric);
 
 /// The bias of a layer as the quantized model holds it: 32-bit integers times `input` times the scales of the weights,
 /// which are widened where the integers would not fit.

@@ -41,7 +41,7 @@ public:
     }
     if (Error error = round(together))
       return error;
-    onnx::ModelProto proto = makeWeightsOnly(*model, list, weights);
+    onnx::ModelProto proto = makeWeightsOnly(*model, list, weights, options.isAsymmetric);
     if (options.block && proto.ir_version() < kIrOfBlocks)
       proto.set_ir_version(kIrOfBlocks);
     if (Error error = compare(proto))
@@ -135,7 +135,8 @@ private:
     for (auto [site, sum, count] : zip(sites, sums, rows)) {
       Compensation compensation = compensationOf(std::move(sum), list.sites[site].channels, count);
       for (int index : list.sites[site].layers)
-        weights[index] = roundBlocks(list.layers[index], options.block, options.bits, compensation);
+        weights[index] =
+            roundBlocks(list.layers[index], options.block, options.bits, options.isAsymmetric, compensation);
       tell(3, "round", formatv("tensor {0} of {1}", site + 1, list.sites.size()), site + 1 == list.sites.size());
     }
     return Error::success();

@@ -21,42 +21,71 @@ std::vector<float> IntegerWeights::dequantized(const Layer &layer) const {
   std::vector<float> result(values.size());
   int64_t width = block ? block : layer.depth, blocks = (layer.depth + width - 1) / width;
   for (int64_t o = 0; o < layer.outputs; ++o)
-    for (int64_t k = 0; k < layer.depth; ++k)
-      result[o * layer.depth + k] = values[o * layer.depth + k] * scales[o * blocks + k / width];
+    for (int64_t k = 0; k < layer.depth; ++k) {
+      int64_t at = o * blocks + k / width;
+      result[o * layer.depth + k] = static_cast<float>(values[o * layer.depth + k] - zeros[at]) * scales[at];
+    }
   return result;
 }
 
-/// The weighted squared error of rounding `weights` with `scale`.
-static float errorWith(ArrayRef<float> weights, ArrayRef<float> importance, float scale, float lowest, float limit) {
-  float inverse = 1 / scale, sum = 0;
+namespace {
+/// The integers of some weights, and which of them stands for what.
+struct WeightGrid {
+  float lowest, highest, scale = 1, zero = 0;
+
+  float round(float x) const { return std::min(std::max(roundEven(x / scale) + zero, lowest), highest); }
+};
+} // namespace
+
+/// Of `bits`. Symmetric ones of 8 leave -128 out, as runtimes that multiply bytes like it.
+static WeightGrid gridOf(int bits, bool isAsymmetric) {
+  auto highest = static_cast<float>((1 << (bits - 1)) - 1);
+  return {bits == 8 && !isAsymmetric ? -highest : -highest - 1, highest};
+}
+
+/// The weighted squared error of rounding `weights`.
+static float errorWith(ArrayRef<float> weights, ArrayRef<float> importance, WeightGrid grid) {
+  float inverse = 1 / grid.scale, sum = 0;
   for (size_t k = 0; k < weights.size(); ++k) {
-    float q = std::min(std::max(roundEven(weights[k] * inverse), lowest), limit);
-    float off = weights[k] - q * scale;
+    float q = std::min(std::max(roundEven(weights[k] * inverse) + grid.zero, grid.lowest), grid.highest);
+    float off = weights[k] - (q - grid.zero) * grid.scale;
     sum += off * off * importance[k];
   }
   return sum;
 }
 
-/// The scale, of those that keep the largest weight or cut up to `steps` percent of it, with the least error.
-static float bestScale(ArrayRef<float> weights, ArrayRef<float> importance, float lowest, float limit, int steps) {
-  float bound = 0;
-  for (float w : weights)
-    bound = std::max(bound, std::fabs(w));
-  if (!(bound / limit > 1e-30f))
-    return 1;
-  float best = bound / limit, least = HUGE_VALF;
+/// The scale and zero point, of those that keep all weights or cut up to `steps` percent of their range, with the least
+/// error.
+static WeightGrid bestGrid(ArrayRef<float> weights, ArrayRef<float> importance, WeightGrid grid, bool isAsymmetric,
+                           int steps) {
+  float low = 0, high = 0;
+  for (float w : weights) {
+    low = std::min(low, w);
+    high = std::max(high, w);
+  }
+  if (!isAsymmetric)
+    low = -(high = std::max(high, -low));
+  float whole = isAsymmetric ? (high - low) / (grid.highest - grid.lowest) : high / grid.highest, least = HUGE_VALF;
+  if (!(whole > 1e-30f))
+    return grid;
+  WeightGrid best = grid;
+  best.scale = whole;
   for (int percent = 0; percent <= steps; percent += 2) {
-    float scale = bound * (100 - percent) / 100 / limit;
-    float error = errorWith(weights, importance, scale, lowest, limit);
+    grid.scale = whole * (100 - percent) / 100;
+    // What is cut is cut on both sides alike.
+    if (isAsymmetric)
+      grid.zero = std::min(std::max(roundEven(grid.lowest - low * (100 - percent) / 100 / grid.scale), grid.lowest),
+                           grid.highest);
+    float error = errorWith(weights, importance, grid);
     if (error < least) {
       least = error;
-      best = scale;
+      best = grid;
     }
   }
   return best;
 }
 
-IntegerWeights tegula::roundWeights(const Layer &layer, ArrayRef<double> meanSquares) {
+IntegerWeights tegula::roundWeights(const Layer &layer, ArrayRef<double> meanSquares, bool isAsymmetric) {
   IntegerWeights result;
   result.values.resize(layer.weights.size());
   std::vector<float> importance(layer.depth);
@@ -67,11 +96,11 @@ IntegerWeights tegula::roundWeights(const Layer &layer, ArrayRef<double> meanSqu
       total += meanSquares[layer.channelOf(o, k)];
     for (int64_t k = 0; k < layer.depth; ++k)
       importance[k] = total > 0 ? static_cast<float>(meanSquares[layer.channelOf(o, k)] * layer.depth / total) : 1;
-    float scale = bestScale(weights, importance, -127, 127, 20);
-    result.scales.push_back(scale);
+    WeightGrid grid = bestGrid(weights, importance, gridOf(8, isAsymmetric), isAsymmetric, 20);
+    result.scales.push_back(grid.scale);
+    result.zeros.push_back(static_cast<int8_t>(grid.zero));
     for (int64_t k = 0; k < layer.depth; ++k)
-      result.values[o * layer.depth + k] =
-          static_cast<int8_t>(std::clamp(roundEven(weights[k] / scale), -127.0f, 127.0f));
+      result.values[o * layer.depth + k] = static_cast<int8_t>(grid.round(weights[k]));
   }
   return result;
 }
@@ -140,18 +169,19 @@ Compensation tegula::compensationOf(std::vector<float> given, int64_t depth, dou
 }
 
 /// Rounds the weights of outputs [first, first + count).
-static void roundOutputs(const Layer &layer, int64_t first, int64_t count, int64_t block,
+static void roundOutputs(const Layer &layer, int64_t first, int64_t count, int64_t block, bool isAsymmetric,
                          const Compensation &compensation, IntegerWeights &result) {
   int64_t depth = layer.depth, blocks = (depth + block - 1) / block;
-  float limit = static_cast<float>((1 << (result.bits - 1)) - 1), lowest = result.bits == 8 ? -limit : -limit - 1;
+  WeightGrid grid = gridOf(result.bits, isAsymmetric);
   std::vector<float> alike(compensation.importance.empty() ? depth : 0, 1), rows(count * depth);
   ArrayRef<float> importance = alike.empty() ? compensation.importance : alike;
   for (int64_t o = 0; o < count; ++o) {
     ArrayRef<float> weights = ArrayRef(layer.weights).slice((first + o) * depth, depth);
     for (int64_t begin = 0; begin < depth; begin += block) {
       int64_t width = std::min(block, depth - begin);
-      result.scales[(first + o) * blocks + begin / block] =
-          bestScale(weights.slice(begin, width), importance.slice(begin, width), lowest, limit, 30);
+      WeightGrid best = bestGrid(weights.slice(begin, width), importance.slice(begin, width), grid, isAsymmetric, 30);
+      result.scales[(first + o) * blocks + begin / block] = best.scale;
+      result.zeros[(first + o) * blocks + begin / block] = static_cast<int8_t>(best.zero);
     }
     for (int64_t k = 0; k < depth; ++k)
       rows[o * depth + k] = weights[compensation.order[k]];
@@ -159,8 +189,11 @@ static void roundOutputs(const Layer &layer, int64_t first, int64_t count, int64
   for (int64_t k = 0; k < depth; ++k)
     for (int64_t o = 0; o < count; ++o) {
       int64_t input = compensation.order[k];
-      float *row = &rows[o * depth], scale = result.scales[(first + o) * blocks + input / block];
-      float q = std::min(std::max(roundEven(row[k] / scale), lowest), limit), off = row[k] - q * scale;
+      int64_t at = (first + o) * blocks + input / block;
+      float *row = &rows[o * depth];
+      grid.scale = result.scales[at];
+      grid.zero = result.zeros[at];
+      float q = grid.round(row[k]), off = row[k] - (q - grid.zero) * grid.scale;
       result.values[(first + o) * depth + input] = static_cast<int8_t>(q);
       if (compensation.rows.empty())
         continue;
@@ -170,18 +203,20 @@ static void roundOutputs(const Layer &layer, int64_t first, int64_t count, int64
     }
 }
 
-IntegerWeights tegula::roundBlocks(const Layer &layer, int64_t block, int bits, const Compensation &compensation) {
+IntegerWeights tegula::roundBlocks(const Layer &layer, int64_t block, int bits, bool isAsymmetric,
+                                   const Compensation &compensation) {
   IntegerWeights result;
   result.block = block;
   result.bits = bits;
   int64_t width = block ? block : layer.depth, blocks = (layer.depth + width - 1) / width;
   result.values.resize(layer.weights.size());
   result.scales.resize(layer.outputs * blocks);
+  result.zeros.resize(layer.outputs * blocks);
   // As many outputs together as keep a row of the compensation in use while it is in the cache.
   constexpr int64_t kTogether = 8;
   parallelFor(0, (layer.outputs + kTogether - 1) / kTogether, [&](size_t group) {
     int64_t first = group * kTogether, count = std::min<int64_t>(kTogether, layer.outputs - first);
-    roundOutputs(layer, first, count, width, compensation, result);
+    roundOutputs(layer, first, count, width, isAsymmetric, compensation, result);
   });
   return result;
 }

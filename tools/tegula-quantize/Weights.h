@@ -6,10 +6,12 @@
 
 namespace tegula {
 
-/// Weights [outputs, depth] as integers times the scale of their output, or of their block of an output.
+/// Weights [outputs, depth] as integers, less the zero point, times the scale of their output, or of their block of an
+/// output.
 struct IntegerWeights {
   std::vector<int8_t> values;
   std::vector<float> scales; ///< [outputs, blocks]
+  std::vector<int8_t> zeros; ///< the same
   int64_t block = 0;         ///< inputs that share a scale; 0: all
   int bits = 8;
 
@@ -17,9 +19,9 @@ struct IntegerWeights {
   std::vector<float> dequantized(const Layer &layer) const;
 };
 
-/// Rounds each output's weights to -127..127 with the scale that leaves the least error of the layer's output, each
-/// input weighing as much as its mean square (`meanSquares`, of each channel).
-IntegerWeights roundWeights(const Layer &layer, llvm::ArrayRef<double> meanSquares);
+/// Rounds each output's weights to -127..127, asymmetric ones to -128..127, with the scale that leaves the least error
+/// of the layer's output, each input weighing as much as its mean square (`meanSquares`, of each channel).
+IntegerWeights roundWeights(const Layer &layer, llvm::ArrayRef<double> meanSquares, bool isAsymmetric);
 
 /// How inputs go together, for rounding their weights one after the other.
 struct Compensation {
@@ -38,7 +40,8 @@ Compensation compensationOf(std::vector<float> products, int64_t depth, double r
 /// Rounds to `bits` (-8..7 for 4) with a scale for each `block` of inputs (0: all), one input after the other; what
 /// rounding an input changes of the outputs is taken back by the inputs that come (Frantar et al., "GPTQ", 2022; the
 /// scales are those of the weights before).
-IntegerWeights roundBlocks(const Layer &layer, int64_t block, int bits, const Compensation &compensation);
+IntegerWeights roundBlocks(const Layer &layer, int64_t block, int bits, bool isAsymmetric,
+                           const Compensation &compensation);
 
 } // namespace tegula
 

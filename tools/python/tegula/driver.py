@@ -129,13 +129,14 @@ def compile(model, output, *, device=None, cpu=None, shapes=None, dims=None, opt
     raise CompileError(text or f"tegulac failed with exit code {done.returncode}", records, done.returncode)
 
 
-def quantize(model, output, calibration, *, quant="int8", method=None, keep_fp=(), accuracy_budget=None, samples=None,
-             shapes=None, dims=None, threads=None, timeout=None):
+def quantize(model, output, calibration, *, quant="int8", asymmetric=False, method=None, keep_fp=(), accuracy_budget=None,
+             samples=None, shapes=None, dims=None, threads=None, timeout=None):
     """Quantizes the ONNX file `model` to `output`, standard ONNX, with inputs to run it on.
 
     calibration: a .npz file, a folder of such files, or an iterable of dicts {input name: array}, each a sample; an
     iterable is read once, one sample at a time, into a temporary folder. samples: use at most so many (default 128).
-    quant: "int8", or weights alone: "int8w", "int4b32", "int8b64" and so on. method: "minmax", "percentile", "mse",
+    quant: "int8", or weights alone: "int8w", "int4b32", "int8b64" and so on. asymmetric: weights
+    with zero points. method: "minmax", "percentile", "mse",
     "entropy"; None tries all. keep_fp: patterns of node names or operators that stay real. accuracy_budget: "rms<=0.02",
     "cosine>=0.999" or "top1>=0.995". shapes, dims, timeout: as in compile. threads: of a run.
 
@@ -156,7 +157,7 @@ def quantize(model, output, calibration, *, quant="int8", method=None, keep_fp=(
                    f"--quant={quant}", f"--report={report}", "--progress=none"]
         command += [_shape_flag(key, shape) for key, shape in (shapes or {}).items()]
         command += [f"--dim={key}={value}" for key, value in (dims or {}).items()]
-        command += [f"--keep-fp={pattern}" for pattern in keep_fp]
+        command += [f"--keep-fp={pattern}" for pattern in keep_fp] + ["--asymmetric"] * asymmetric
         pairs = {"--calib-method": method, "--accuracy-budget": accuracy_budget, "--samples": samples,
                  "--threads": threads}
         command += [f"{flag}={value}" for flag, value in pairs.items() if value is not None]
