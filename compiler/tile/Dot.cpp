@@ -100,7 +100,7 @@ std::optional<DotForm> dotFormOf(linalg::GenericOp op) {
 
 static bool startsAtZero(linalg::GenericOp op) {
   auto fill = op.getDpsInitOperand(0)->get().getDefiningOp<linalg::FillOp>();
-  return fill && matchPattern(fill.value(), m_Zero());
+  return fill && (matchPattern(fill.value(), m_Zero()) || matchPattern(fill.value(), m_AnyZeroFloat()));
 }
 
 /// Places of a window that is written out.
@@ -146,6 +146,9 @@ std::pair<unsigned, int64_t> rowsOfLeft(linalg::GenericOp op, unsigned loop) {
   return found;
 }
 
-bool canUseMatrices(linalg::GenericOp op, unsigned loop) { return startsAtZero(op) && rowsOfLeft(op, loop).second > 0; }
+bool canUseMatrices(linalg::GenericOp op, unsigned loop) {
+  std::optional<DotForm> form = dotFormOf(op);
+  return form && (form->isReal || form->count == 4) && startsAtZero(op) && rowsOfLeft(op, loop).second > 0;
+}
 
 } // namespace tegula

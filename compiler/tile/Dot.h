@@ -39,8 +39,8 @@ struct TapForm {
 /// The form of `op`, if it has it, its window is small and its sums start at zero.
 std::optional<TapForm> tapFormOf(mlir::linalg::GenericOp op);
 
-/// Whether sums of a dot form can be matrices with a row for each iteration of `loop`: they start at zero, and the rows
-/// of the left side lie at equal distances.
+/// Whether sums of a dot form, of bytes or bf16, can be matrices with a row for each iteration of `loop`: they start at
+/// zero, and the rows of the left side lie at equal distances.
 bool canUseMatrices(mlir::linalg::GenericOp op, unsigned loop);
 
 /// The result of the left side's map that `loop` moves along, by its factor there.

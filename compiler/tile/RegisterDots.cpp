@@ -109,7 +109,8 @@ Value RegisterTile::emitMatrices(Value target) {
 
 SmallVector<Value> RegisterTile::startMatrices() {
   // As wide as a panel's vectors: all matrices of a unit have the same shapes, to which registers are configured once.
-  auto type = VectorType::get({plan.getRows(), lanes}, b.getI32Type());
+  Type sum = dot->isReal ? Type(b.getF32Type()) : b.getI32Type();
+  auto type = VectorType::get({plan.getRows(), lanes}, sum);
   Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
   return SmallVector<Value>(tileUnroll / plan.getRows() * vectors, zero);
 }
@@ -187,7 +188,10 @@ void RegisterTile::emitMatrixProducts(SmallVectorImpl<Value> &accumulators) {
   for (int64_t v = 0; v < vectors; ++v)
     for (int64_t u = 0; u < tileUnroll; u += plan.getRows()) {
       auto wide = [&](Value bytes, bool isUnsigned) -> Value {
-        Type type = cast<VectorType>(bytes.getType()).clone(b.getI32Type());
+        auto narrow = cast<VectorType>(bytes.getType());
+        if (dot->isReal)
+          return arith::ExtFOp::create(b, loc, narrow.clone(b.getF32Type()), bytes);
+        Type type = narrow.clone(b.getI32Type());
         return isUnsigned ? Value(arith::ExtUIOp::create(b, loc, type, bytes))
                           : Value(arith::ExtSIOp::create(b, loc, type, bytes));
       };

@@ -24,7 +24,7 @@ def Tgl_TargetAttr : Tgl_Attr<"Target", "target"> {
     vector registers, `cacheKiB` the private second-level cache, `threads` the number the plan reckons with. `dot` says which
     products of small integers the target adds to 32-bit ones several at a time: `u8s8` four of unsigned and signed 8-bit
     ones and, on x86, pairs of signed 16-bit ones, `s8s8` four of signed 8-bit ones, `s16s16` such pairs only, or none. `tiles` is the number of matrix registers, each
-    of up to 16 rows of 64 bytes, whose products of unsigned and signed bytes are summed at once (AMX; 0: none). `realDot`
+    of up to 16 rows of 64 bytes, whose products of unsigned and signed bytes, and of bf16, are summed at once (AMX; 0: none). `realDot`
     says of which real numbers it adds two products at a time to 32-bit ones: `bf16`, or none.
 
     Example: `#tgl.target<name = "cpu", triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v3", features = "+avx2", vectorBytes = 32, registers = 16, cacheKiB = 512, threads = 2>`

@@ -1,9 +1,10 @@
-//===- LowerMatrices.cpp - sums of products of bytes in matrix registers (AMX) ----------------===//
+//===- LowerMatrices.cpp - sums of products of bytes and bf16 in matrix registers (AMX) -------===//
 //
 //   %t = vector.contract (arith.extui %x), (arith.extsi %w), %s {tgl.registers = [0, 4, 6]} : ... into
 //   vector<16x16xi32>
 // becomes
 //   tileloadd tmm4, %x;  tileloadd tmm6, %w;  tdpbusd tmm0, tmm4, tmm6
+// and of bf16 tdpbf16ps, which takes denormals for zeros.
 //
 // The sums stay in their registers over all loops, are set to zero before the outermost and stored after it, where
 // their rows are read from. Registers are named by the plan: LLVM 22's own allocation of them loses shapes where the
@@ -49,16 +50,19 @@ struct Product {
 };
 } // namespace
 
-/// The read that gives the bytes of a factor, which are widened to 32 bits and maybe seen as groups of four.
+static int64_t bytesOf(Value read) { return getElementTypeOrSelf(read.getType()).getIntOrFloatBitWidth() / 8; }
+
+/// The read that gives the numbers of a factor, which are widened to 32 bits and maybe seen as groups of four bytes.
 static vector::TransferReadOp readOf(Value factor) {
   Operation *wide = factor.getDefiningOp();
-  if (!isa_and_present<arith::ExtUIOp, arith::ExtSIOp>(wide))
+  if (!isa_and_present<arith::ExtUIOp, arith::ExtSIOp, arith::ExtFOp>(wide))
     return {};
   Value bytes = wide->getOperand(0);
   if (auto cast = bytes.getDefiningOp<vector::ShapeCastOp>())
     bytes = cast.getSource();
   auto read = bytes.getDefiningOp<vector::TransferReadOp>();
-  bool isPlain = read && read.getVectorType().getElementType().isInteger(8) && !read.getMask() &&
+  Type element = read ? read.getVectorType().getElementType() : Type();
+  bool isPlain = read && (element.isInteger(8) || element.isBF16()) && !read.getMask() &&
                  read.getPermutationMap().isMinorIdentity() && !read.hasOutOfBoundsDim() &&
                  isa<MemRefType>(read.getBase().getType());
   return isPlain ? read : vector::TransferReadOp();
@@ -66,7 +70,7 @@ static vector::TransferReadOp readOf(Value factor) {
 
 /// Where a sum that comes in as `value` began, in `op` or before it; null where it did not begin with zeros.
 static Operation *startOf(Value value, Operation *op) {
-  if (matchPattern(value, m_Zero()))
+  if (matchPattern(value, m_Zero()) || matchPattern(value, m_AnyZeroFloat()))
     return op;
   if (auto product = value.getDefiningOp<vector::ContractionOp>())
     return startOf(product.getAcc(), product);
@@ -87,7 +91,7 @@ struct LowerMatrices : impl::LowerMatricesBase<LowerMatrices> {
     tgl::TargetAttr target = tgl::targetOf(getOperation());
     if (!target || target.getTiles() == 0)
       return;
-    buffers = {};
+    buffers.clear();
     SmallVector<Product> products;
     getOperation().walk([&](vector::ContractionOp op) {
       auto registers = op->getAttrOfType<DenseI64ArrayAttr>(tgl::kRegisters);
@@ -141,8 +145,8 @@ struct LowerMatrices : impl::LowerMatricesBase<LowerMatrices> {
       ArrayRef<int64_t> left = product.left.getVectorType().getShape();
       ArrayRef<int64_t> right = product.right.getVectorType().getShape();
       set(product.sum, {sum[0], sum[1] * 4});
-      set(product.leftRegister, {left[0], left[1]});
-      set(product.rightRegister, {right[0], right[1] * right[2]});
+      set(product.leftRegister, {left[0], left[1] * bytesOf(product.left)});
+      set(product.rightRegister, {right[0], right[1] * right[2] * bytesOf(product.right)});
     }
     return isOne ? std::optional(shapes) : std::nullopt;
   }
@@ -178,7 +182,8 @@ struct LowerMatrices : impl::LowerMatricesBase<LowerMatrices> {
       };
       load(product.left, product.leftRegister);
       load(product.right, product.rightRegister);
-      StringRef name = isa<arith::ExtUIOp>(op.getLhs().getDefiningOp()) ? "tdpbusd" : "tdpbssd";
+      Operation *left = op.getLhs().getDefiningOp();
+      StringRef name = isa<arith::ExtFOp>(left) ? "tdpbf16ps" : isa<arith::ExtUIOp>(left) ? "tdpbusd" : "tdpbssd";
       call(b, op.getLoc(), name,
            {number(b, op.getLoc(), product.sum), number(b, op.getLoc(), product.leftRegister),
             number(b, op.getLoc(), product.rightRegister)});
@@ -209,10 +214,11 @@ struct LowerMatrices : impl::LowerMatricesBase<LowerMatrices> {
         rows.push_back(row);
     if (rows.empty())
       return;
-    Value &buffer = buffers[product.sum];
+    Type element = cast<VectorType>(product.op.getResultType()).getElementType();
+    Value &buffer = buffers[{product.sum, element}];
     OpBuilder b(&getContext());
     if (!buffer)
-      buffer = onStack(MemRefType::get({kRows, kRowBytes / 4}, b.getI32Type()));
+      buffer = onStack(MemRefType::get({kRows, kRowBytes / 4}, element));
     b.setInsertionPointAfterValue(sum);
     Location loc = product.op.getLoc();
     call(b, loc, "tilestored64",
@@ -239,8 +245,9 @@ struct LowerMatrices : impl::LowerMatricesBase<LowerMatrices> {
     auto data = memref::ExtractStridedMetadataOp::create(b, loc, read.getBase());
     SmallVector<Value> indices(read.getIndices());
     Value distance = getValueOrCreateConstantIndexOp(b, loc, data.getConstifiedMixedStrides()[axis]);
+    distance = b.createOrFold<arith::MulIOp>(loc, distance, index(b, loc, bytesOf(read)));
     call(b, loc, "tileloadd64",
-         {number(b, loc, to), pointerTo(b, loc, read.getBase(), indices, 1), stride(b, loc, distance)});
+         {number(b, loc, to), pointerTo(b, loc, read.getBase(), indices, bytesOf(read)), stride(b, loc, distance)});
   }
 
   static Value index(OpBuilder &b, Location loc, int64_t value) {
@@ -276,7 +283,7 @@ struct LowerMatrices : impl::LowerMatricesBase<LowerMatrices> {
     LLVM::CallIntrinsicOp::create(b, loc, b.getStringAttr("llvm.x86." + name), operands);
   }
 
-  std::array<Value, kRegisters> buffers; // of the sums
+  llvm::DenseMap<std::pair<int64_t, Type>, Value> buffers; // of the sums
 };
 } // namespace
 } // namespace tegula

@@ -61,9 +61,9 @@ def LowerArith : Pass<"tegula-lower-arith", "::mlir::func::FuncOp"> {
 }
 
 def LowerMatrices : Pass<"tegula-lower-matrices", "::mlir::func::FuncOp"> {
-  let summary = "Sums of products of bytes in matrix registers";
+  let summary = "Sums of products of bytes and bf16 in matrix registers";
   let description = [{
-    Contractions of matrices of bytes, and the loops that carry their sums, become instructions of AMX where `tiles` of `#tgl.target`
+    Contractions of matrices of bytes and of bf16, and the loops that carry their sums, become instructions of AMX where `tiles` of `#tgl.target`
     says that there are such registers.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect", "::mlir::vector::VectorDialect"];

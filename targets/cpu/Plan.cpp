@@ -226,10 +226,11 @@ private:
 
   /// Matrix registers for the sums, if the target has them and the rows of the left side lie at equal distances.
   void chooseMatrices() {
-    if (dot != 4 || target.getTiles() == 0 || unrollLoop < 0 || !canUseMatrices(root, unrollLoop))
+    if (target.getTiles() == 0 || unrollLoop < 0 || dot == 1 || !canUseMatrices(root, unrollLoop))
       return;
-    int64_t count = extents[unrollLoop], ofDepth = 4 * divisorUpTo(extents.back() / 4, kTileBytes / 4);
-    if (count < kLeastRows || ofDepth < kLeastDepth)
+    // Groups that are multiplied at once are 4 bytes in either form.
+    int64_t count = extents[unrollLoop], ofDepth = dot * divisorUpTo(extents.back() / dot, kTileBytes / 4);
+    if (count < kLeastRows || ofDepth / dot * 4 < kLeastDepth)
       return;
     depth = ofDepth;
     // As many rows as leave the fewest to vectors: those cost half as much each as a matrix of any height.

@@ -122,8 +122,9 @@ private:
 
   /// AMX, where what is left of its rows has instructions too.
   static int64_t tilesOf(const Triple &triple, const MCSubtargetInfo &info) {
-    return triple.getArch() == Triple::x86_64 && info.checkFeatures("+amx-int8") && dotOf(triple, info) == "u8s8" ? 8
-                                                                                                                  : 0;
+    bool has = triple.getArch() == Triple::x86_64 && info.checkFeatures("+amx-int8,+amx-bf16") &&
+               dotOf(triple, info) == "u8s8" && realDotOf(triple, info) == "bf16";
+    return has ? 8 : 0;
   }
 
   /// Bytes of a vector register and how many there are. Without vectors, four of 28 scalar registers stand for one.

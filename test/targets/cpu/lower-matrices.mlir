@@ -77,4 +77,34 @@ func.func @two(%rows: memref<12x64xi8>, %panel: memref<16x16x4xi8>, %others: mem
   %line = vector.extract %u[1] : vector<16xi32> from vector<7x16xi32>
   return %row, %line : vector<16xi32>, vector<16xi32>
 }
+
+// Left sides of 12 rows of 16 bf16, right sides of 8 rows of 64 bytes.
+// CHECK-LABEL: func.func @reals
+// CHECK-DAG: arith.constant dense<[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0, 0, 64, {{.*}}]> : vector<64xi8>
+// CHECK-DAG: arith.constant 1024 : i64
+// CHECK: tilezero
+// CHECK: tileloadd64
+// CHECK: llvm.call_intrinsic "llvm.x86.tdpbf16ps"
+// CHECK: tilestored64
+// CHECK: vector.load %{{.+}}[%{{.+}}, %{{.+}}] : memref<16x16xf32>, vector<16xf32>
+func.func @reals(%rows: memref<12x256xbf16, strided<[512, 1], offset: ?>>, %panel: memref<64x32x2xbf16>) -> vector<16xf32> {
+  %c0 = arith.constant 0 : index
+  %c8 = arith.constant 8 : index
+  %c64 = arith.constant 64 : index
+  %c2 = arith.constant 2 : index
+  %zero = arith.constant dense<0.0> : vector<12x16xf32>
+  %pad = arith.constant 0.0 : bf16
+  %sum = scf.for %k = %c0 to %c64 step %c8 iter_args(%s = %zero) -> vector<12x16xf32> {
+    %at = arith.muli %k, %c2 : index
+    %x = vector.transfer_read %rows[%c0, %at], %pad {in_bounds = [true, true]} : memref<12x256xbf16, strided<[512, 1], offset: ?>>, vector<12x16xbf16>
+    %w = vector.transfer_read %panel[%k, %c0, %c0], %pad {in_bounds = [true, true, true]} : memref<64x32x2xbf16>, vector<8x16x2xbf16>
+    %x2 = vector.shape_cast %x : vector<12x16xbf16> to vector<12x8x2xbf16>
+    %a = arith.extf %x2 : vector<12x8x2xbf16> to vector<12x8x2xf32>
+    %b = arith.extf %w : vector<8x16x2xbf16> to vector<8x16x2xf32>
+    %t = vector.contract {indexing_maps = [#x, #w, #y], iterator_types = ["parallel", "parallel", "reduction", "reduction"], kind = #vector.kind<add>, tgl.registers = array<i64: 0, 4, 6>} %a, %b, %s : vector<12x8x2xf32>, vector<8x16x2xf32> into vector<12x16xf32>
+    scf.yield %t : vector<12x16xf32>
+  }
+  %row = vector.extract %sum[3] : vector<16xf32> from vector<12x16xf32>
+  return %row : vector<16xf32>
+}
 }

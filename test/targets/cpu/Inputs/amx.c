@@ -1,7 +1,9 @@
 /* Executes AMX's instructions on x86-64 CPUs without them, for tests: preloaded into a process, it handles the SIGILL
- * that each raises. Source: Intel SDM vol. 2 (LDTILECFG, TILELOADD, TILESTORED, TILEZERO, TDPBUSD and its kin) and vol.
- * 1, 18. A use that a CPU would refuse (no configuration, shapes that do not fit) ends the process with a message. */
+ * that each raises. Source: Intel SDM vol. 2 (LDTILECFG, TILELOADD, TILESTORED, TILEZERO, TDPBUSD and its kin,
+ * TDPBF16PS) and vol. 1, 18. A use that a CPU would refuse (no configuration, shapes that do not fit) ends the process
+ * with a message. */
 #define _GNU_SOURCE
+#include <math.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -58,17 +60,55 @@ static void zero(int number, const uint8_t *at) {
   memset(&tiles[number], 0, sizeof(tile));
 }
 
-/* sum[m][n] += products of four bytes of a[m] and b[k][n]; `prefix` says which are signed. */
-static void multiply(int sum, int a, int b, int prefix, const uint8_t *at) {
+/* The shapes of a product. */
+static void check_product(int sum, int a, int b, const uint8_t *at) {
   check(sum, 16, 64, at);
   check(a, 16, 64, at);
   check(b, 16, 64, at);
   if (sum == a || sum == b || a == b)
     refuse("a tile twice in one product", at);
-  int columns = shape.columns[sum] / 4, depth = shape.columns[a] / 4;
-  if (shape.columns[sum] != shape.columns[b] || shape.rows[sum] != shape.rows[a] || depth != shape.rows[b] ||
-      shape.columns[a] % 4 || shape.columns[b] % 4)
+  if (shape.columns[sum] != shape.columns[b] || shape.rows[sum] != shape.rows[a] ||
+      shape.columns[a] / 4 != shape.rows[b] || shape.columns[a] % 4 || shape.columns[b] % 4)
     refuse("shapes that do not fit", at);
+}
+
+/* Of a bf16, or of an f32; denormals are zeros. */
+static float number(const uint8_t *from, int bytes) {
+  uint32_t bits = 0;
+  float value;
+  memcpy((uint8_t *)&bits + 4 - bytes, from, (size_t)bytes);
+  if (!(bits & 0x7f800000))
+    bits &= 0x80000000;
+  memcpy(&value, &bits, 4);
+  return value;
+}
+
+static float flushed(float value) {
+  uint8_t bytes[4];
+  memcpy(bytes, &value, 4);
+  return number(bytes, 4);
+}
+
+/* sum[m][n] += products of pairs of bf16 of a[m] and b[k][n], the even and the odd ones summed apart. */
+static void multiply_reals(int sum, int a, int b, const uint8_t *at) {
+  check_product(sum, a, b, at);
+  for (int m = 0; m < shape.rows[sum]; ++m)
+    for (int n = 0; n < shape.columns[sum] / 4; ++n) {
+      float parts[2] = {0, 0}, total = number(&tiles[sum].rows[m][4 * n], 4);
+      for (int k = 0; k < shape.columns[a] / 4; ++k)
+        for (int i = 0; i < 2; ++i)
+          parts[i] = flushed(
+              fmaf(number(&tiles[a].rows[m][4 * k + 2 * i], 2), number(&tiles[b].rows[k][4 * n + 2 * i], 2), parts[i]));
+      total = flushed(total + flushed(parts[0] + parts[1]));
+      memcpy(&tiles[sum].rows[m][4 * n], &total, 4);
+    }
+  __atomic_add_fetch(&executed, 1, __ATOMIC_RELAXED);
+}
+
+/* sum[m][n] += products of four bytes of a[m] and b[k][n]; `prefix` says which are signed. */
+static void multiply(int sum, int a, int b, int prefix, const uint8_t *at) {
+  check_product(sum, a, b, at);
+  int columns = shape.columns[sum] / 4, depth = shape.columns[a] / 4;
   int is_signed_a = prefix == 3 || prefix == 2, is_signed_b = prefix == 3 || prefix == 1;
   for (int m = 0; m < shape.rows[sum]; ++m)
     for (int n = 0; n < columns; ++n) {
@@ -140,6 +180,8 @@ static void handle(int signal_number, siginfo_t *info, void *context) {
     for (int row = 0; row < shape.rows[reg]; ++row, memory += stride)
       prefix == 2 ? memcpy(memory, tiles[reg].rows[row], shape.columns[reg])
                   : memcpy(tiles[reg].rows[row], memory, shape.columns[reg]);
+  } else if (opcode == 0x5c && prefix == 2 && mod == 3) {
+    multiply_reals(reg, at[4] & 7, third, at);
   } else if (opcode == 0x5e && mod == 3) {
     multiply(reg, at[4] & 7, third, prefix, at);
   } else {
