@@ -1,19 +1,17 @@
 //===- Fused.cpp - rows of com.microsoft's fused operators of transformers ---------------------===//
 //
-// What ONNX Runtime's optimizer makes of attention, normalization and activations, and its quantizer of those: taken
-// apart into what the standard calls them. As documented in onnxruntime's docs/ContribOperators.md; where that is
-// silent (masks), as its CPU kernels do.
+// What ONNX Runtime's optimizer makes of normalization and activations, and its quantizer of those: taken apart into
+// what the standard calls them. As documented in onnxruntime's docs/ContribOperators.md.
 //
 //===----------------------------------------------------------------------===//
 
-#include "tegula/compiler/import/GraphImporter.h"
+#include "tegula/compiler/import/Fused.h"
 
 using namespace mlir;
 
 namespace tegula {
 
-/// Whether the inputs are there, of these ranks (-1: any); no schema has checked that. Reported where not.
-static bool expects(Node &n, ArrayRef<std::pair<size_t, int64_t>> inputs) {
+bool expects(Node &n, ArrayRef<std::pair<size_t, int64_t>> inputs) {
   for (auto [i, rank] : inputs) {
     if (!n.has(i)) {
       (void)n.refuse("T0201", "input " + Twine(i) + " is missing");
@@ -28,8 +26,7 @@ static bool expects(Node &n, ArrayRef<std::pair<size_t, int64_t>> inputs) {
   return true;
 }
 
-/// Whether input `i` holds floats, or integers; reported where it does not.
-static bool holds(Node &n, size_t i, bool floats) {
+bool holds(Node &n, size_t i, bool floats) {
   Type type = n.elementOf(n.in(i));
   if (floats ? isa<FloatType>(type) : isa<IntegerType>(type) && !type.isInteger(1))
     return true;
@@ -37,8 +34,7 @@ static bool holds(Node &n, size_t i, bool floats) {
   return false;
 }
 
-/// Whether none of the inputs from `first` on is there; what they would ask for is refused with `what`.
-static bool lacks(Node &n, size_t first, StringRef what) {
+bool lacks(Node &n, size_t first, StringRef what) {
   for (size_t i = first; i < n.inputs.size(); ++i)
     if (n.has(i)) {
       (void)n.refuse("T0102", "input " + Twine(i) + " (" + what + ") is not supported", "leave it out");
@@ -195,124 +191,14 @@ static FailureOr<Values> qEmbedLayerNormalization(Node &n) {
   return embed(n, {real(2), real(3), real(4), real(5), real(6), n.in(7), {}});
 }
 
-//===- attention -------------------------------------------------------------------------------===//
-
-/// [B, S, N * H] as [B, N, S, H].
-static Value splitHeads(Node &n, Value x, int64_t heads) {
-  Value split = n.regroup(x, {{{0}}, {{1}}, {{}, heads}, {{2}, 1, heads}});
-  return split ? n.transpose(split, {0, 2, 1, 3}) : split;
-}
-
-/// 0 .. extent of `axis` of x, in `shape`, one of whose extents is that.
-static Value countAlong(Node &n, Value x, int64_t axis, ArrayRef<int64_t> shape) {
-  Value extent = n.reshape(n.shape(x, axis, axis + 1), {});
-  Value line = n.standard("Range", 11, {n.intScalar(0), extent, n.intScalar(1)});
-  if (!line)
-    return {};
-  Ints wanted(shape);
-  for (int64_t &each : wanted)
-    if (each < 0)
-      each = n.shapeOf(line)[0];
-  Values extents;
-  for (int64_t each : shape)
-    extents.push_back(each < 0 ? n.shape(line) : n.ints({1}));
-  return ShapedType::isDynamicShape(wanted) ? n.reshape(line, wanted, n.concat(extents, 0)) : n.reshape(line, wanted);
-}
-
-/// Scores [B, N, S, T] with those that `mask` hides: raw [B, T], or the number [B] of places that count.
-static Value masked(Node &n, Value scores, Value mask) {
-  Type element = n.elementOf(scores);
-  double filter = n.getFloat("mask_filter_value", -10000);
-  if (mask) {
-    Type i64 = n.b.getI64Type();
-    int64_t rank = n.rankOf(mask);
-    if (rank != 1 && rank != 2) {
-      (void)n.refuse("T0102", "a mask of " + Twine(rank) + " axes is not supported", "give one of [batch, length]");
-      return {};
-    }
-    Value wide = n.cast(mask, i64), shown;
-    if (rank == 2) {
-      shown = n.binary("greater", n.regroup(wide, {{{0}}, {}, {}, {{1}}}), n.number(i64, 0));
-    } else {
-      if (n.shapeOf(mask)[0] != n.shapeOf(scores)[0]) {
-        (void)n.refuse("T0102", "a mask with one number for each row of the batch is expected");
-        return {};
-      }
-      shown = n.binary("less", countAlong(n, scores, 3, {1, 1, 1, -1}), n.regroup(wide, {{{0}}, {}, {}, {}}));
-    }
-    scores = shown ? n.binary("add", scores, n.select(shown, n.number(element, 0), n.number(element, filter))) : shown;
-  }
-  if (scores && n.getInt("unidirectional", 0)) {
-    Value row = countAlong(n, scores, 2, {1, 1, -1, 1}), column = countAlong(n, scores, 3, {1, 1, 1, -1});
-    Value shown = row && column ? n.binary("less_or_equal", column, row) : Value();
-    double least = -std::numeric_limits<float>::max();
-    scores = shown ? n.select(shown, scores, n.number(element, least)) : shown;
-  }
-  return scores;
-}
-
-/// Of x [B, S, D] by weights [D, Q + K + V], as real numbers.
-static FailureOr<Values> attend(Node &n, Value x, Value weights, Value bias, Value mask) {
-  int64_t heads = n.getInt("num_heads", 0);
-  if (!x || !weights)
-    return failure();
-  int64_t columns = n.shapeOf(weights)[1];
-  Ints sizes = n.getInts("qkv_hidden_sizes").value_or(Ints(3, columns / 3));
-  if (ShapedType::isDynamic(columns) || heads < 1 || sizes.size() != 3 || sizes[0] != sizes[1] ||
-      sizes[0] + sizes[1] + sizes[2] != columns || sizes[0] % heads || sizes[2] % heads || sizes[0] < heads ||
-      sizes[2] < heads)
-    return n.refuse("T0202", "num_heads and qkv_hidden_sizes do not fit weights of " + Twine(columns) + " columns");
-  Value all = n.standard("MatMul", 13, {x, weights});
-  if (all && bias)
-    all = n.binary("add", all, bias);
-  if (!all)
-    return failure();
-  auto part = [&](int64_t start, int64_t size) { return splitHeads(n, n.slice(all, 2, start, size), heads); };
-  Value q = part(0, sizes[0]), k = part(sizes[0], sizes[1]), v = part(sizes[0] + sizes[1], sizes[2]);
-  if (!q || !k || !v)
-    return failure();
-  double scale = n.getFloat("scale", 0);
-  if (scale == 0)
-    scale = 1 / std::sqrt(static_cast<double>(sizes[0] / heads));
-  Value scores = n.standard("MatMul", 13, {q, n.transpose(k, {0, 1, 3, 2})});
-  scores = scores ? n.binary("mul", scores, n.number(n.elementOf(scores), scale)) : scores;
-  scores = scores ? masked(n, scores, mask) : scores;
-  Value shares = n.standard("Softmax", 13, {scores});
-  Value y = n.standard("MatMul", 13, {shares, v});
-  return one(y ? n.regroup(n.transpose(y, {0, 2, 1, 3}), {{{0}}, {{1}}, {{2, 3}}}) : y);
-}
-
-static FailureOr<Values> attention(Node &n) {
-  if (!expects(n, {{0, 3}, {1, 2}}) || !lacks(n, 4, "past, or a bias of the scores"))
-    return failure();
-  if (n.getInt("do_rotary", 0))
-    return n.refuse("T0102", "do_rotary is not supported");
-  return attend(n, n.in(0), n.in(1), n.in(2), n.in(3));
-}
-
-/// Inputs: input, weight, bias, their scales, mask, their zero points, past.
-static FailureOr<Values> qAttention(Node &n) {
-  if (!expects(n, {{0, 3}, {1, 2}, {2, 1}, {3, -1}, {4, -1}}) || !lacks(n, 8, "past"))
-    return failure();
-  auto real = [&](size_t i, size_t scale, size_t zero) {
-    Values inputs{n.in(i), n.in(scale)};
-    if (n.has(zero))
-      inputs.push_back(n.in(zero));
-    return n.standard("DequantizeLinear", 13, inputs);
-  };
-  return attend(n, real(0, 3, 6), real(1, 4, 7), n.in(2), n.in(5));
-}
-
 ArrayRef<Row> fusedRows() {
   static const Row rows[] = {
       {"SimplifiedLayerNormalization", 1, simplifiedLayerNormalization},
-      {"com.microsoft::Attention", 1, attention},
       {"com.microsoft::BiasGelu", 1, gelu},
       {"com.microsoft::EmbedLayerNormalization", 1, embedLayerNormalization},
       {"com.microsoft::FastGelu", 1, fastGelu},
       {"com.microsoft::FusedMatMul", 1, fusedMatMul},
       {"com.microsoft::Gelu", 1, gelu},
-      {"com.microsoft::QAttention", 1, qAttention},
       {"com.microsoft::QEmbedLayerNormalization", 1, qEmbedLayerNormalization},
       {"com.microsoft::QuickGelu", 1, quickGelu},
       {"com.microsoft::SkipLayerNormalization", 1, skipLayerNormalization},

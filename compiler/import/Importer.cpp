@@ -12,9 +12,9 @@ using namespace mlir;
 
 namespace tegula {
 
-static ArrayRef<Row> (*const kFamilies[])() = {elementwiseRows, shapeRows,    indexRows,   reduceRows,
-                                               linearRows,      quantizeRows, poolRows,    normalizeRows,
-                                               recurrentRows,   resizeRows,   controlRows, fusedRows};
+static ArrayRef<Row> (*const kFamilies[])() = {elementwiseRows, shapeRows, indexRows,     reduceRows,    linearRows,
+                                               quantizeRows,    poolRows,  normalizeRows, recurrentRows, resizeRows,
+                                               controlRows,     fusedRows, attentionRows};
 
 RowBuilder findRow(StringRef op, int opset) {
   const Row *best = nullptr;

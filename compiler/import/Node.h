@@ -145,6 +145,7 @@ llvm::ArrayRef<Row> recurrentRows();
 llvm::ArrayRef<Row> resizeRows();
 llvm::ArrayRef<Row> controlRows();
 llvm::ArrayRef<Row> fusedRows();
+llvm::ArrayRef<Row> attentionRows();
 
 /// The builder for an operator at an opset; null when there is none.
 RowBuilder findRow(llvm::StringRef op, int opset);

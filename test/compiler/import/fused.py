@@ -16,12 +16,13 @@ def normal(*shape):
     return random.standard_normal(shape).astype(F32)
 
 
-def save(op, inputs, constants, outputs, attributes, isDynamic, domain="com.microsoft"):
-    """`inputs` and `constants` by place; places without either are left empty."""
+def save(op, inputs, constants, outputs, attributes, isDynamic, domain="com.microsoft", fixed=()):
+    """`inputs` and `constants` by place; places without either are left empty. Axes of `fixed` are never dynamic."""
     count = max([*inputs, *constants]) + 1
     names = [f"i{i}" if i in inputs or i in constants else "" for i in range(count)]
     ports = [helper.make_tensor_value_info(f"i{i}", helper.np_dtype_to_tensor_dtype(value.dtype),
-                                           [f"d{i}_{axis}" for axis in range(value.ndim)] if isDynamic else value.shape)
+                                           [value.shape[axis] if not isDynamic or axis in fixed else f"d{i}_{axis}"
+                                            for axis in range(value.ndim)])
              for i, value in inputs.items()]
     node = helper.make_node(op, names, [f"o{i}" if i in outputs else "" for i in range(max(outputs) + 1)], "node",
                             domain=domain, **attributes)
@@ -31,7 +32,7 @@ def save(op, inputs, constants, outputs, attributes, isDynamic, domain="com.micr
     onnx.save(helper.make_model(graph, opset_imports=sets, ir_version=9), "m.onnx")
 
 
-def check(op, inputs, constants=None, outputs=(0, ), attributes=None, bound=2e-5, **more):
+def check(op, inputs, constants=None, outputs=(0, ), attributes=None, bound=2e-5, compared=None, **more):
     for isDynamic in (False, True):
         save(op, inputs, constants or {}, outputs, attributes or {}, isDynamic, **more)
         session = onnxruntime.InferenceSession("m.onnx", providers=["CPUExecutionProvider"])
@@ -39,7 +40,7 @@ def check(op, inputs, constants=None, outputs=(0, ), attributes=None, bound=2e-5
         want = session.run([f"o{i}" for i in outputs], feed)
         tegula.compile("m.onnx", "m.so")
         got = tegula.load("m.so").run(feed)
-        for i, value in zip(outputs, want):
+        for i, value in list(zip(outputs, want))[:compared]:
             np.testing.assert_allclose(got[f"o{i}"], value, atol=bound * max(np.abs(value).max(), 1), rtol=0,
                                        err_msg=f"{op} {attributes} {sorted(inputs)} dynamic={isDynamic}")
 
@@ -94,6 +95,40 @@ for kind, scales in ((np.int8, 1), (np.uint8, 1), (np.int8, 48)):
               attributes={"num_heads": 4})
 
 
+# Heads that are turned by their places: tables of all places, one position to start at or one for each, a part of each head.
+for shape, positions, attributes in (((2, 5, 64), np.array([3]), {}), ((2, 4, 5, 16), random.integers(0, 20, (2, 5)), {}),
+                                     ((2, 5, 64), random.integers(0, 20, (2, 5)), {"interleaved": 1}),
+                                     ((2, 5, 64), np.array([7]), {"num_heads": 2, "rotary_embedding_dim": 16})):
+    check("RotaryEmbedding", {0: normal(*shape), 1: positions.astype(np.int64)}, {2: normal(20, 8), 3: normal(20, 8)},
+          attributes=attributes, fixed=(1, 3) if len(shape) == 4 else (2, ))
+
+query, key, value = normal(2, 5, 32), normal(2, 7, 32), normal(2, 7, 48)
+mask, scores = np.array([[1, 1, 0, 1, 0, 1, 1], [1] * 7], np.int32), normal(2, 4, 5, 7)
+for more, constants in (({}, {3: normal(112)}), ({4: mask}, {}), ({4: np.array([3, 7], np.int32)}, {}), ({5: scores}, {}),
+                        ({5: scores[:1]}, {})):
+    check("MultiHeadAttention", {0: query, 1: key, 2: value, **more}, constants, attributes={"num_heads": 4}, fixed=(2, ))
+whole = normal(2, 5, 32)
+check("MultiHeadAttention", {0: query, 1: whole, 2: whole}, attributes={"num_heads": 4, "unidirectional": 1, "scale": 0.4},
+      fixed=(2, ))
+check("MultiHeadAttention", {0: query, 1: whole, 2: whole, 6: normal(2, 4, 3, 8), 7: normal(2, 4, 3, 8)},
+      outputs=(0, 1, 2), attributes={"num_heads": 4}, fixed=(2, 3))
+
+# Keys that heads share, with a cache: none yet, one that grows, and one that has room.
+TURN = {7: normal(32, 8), 8: normal(32, 8)}
+for length, room, before in ((3, 0, 0), (1, 5, 5), (4, 5, 5), (1, 10, 5)):
+    batch = 1 if length > 1 and before else 2  # ONNX Runtime's bound
+    caches = {3: normal(batch, 2, room, 16), 4: normal(batch, 2, room, 16),
+              5: np.full(batch, before + length - 1, np.int32), 6: np.array(before + length, np.int32)}
+    parts = {0: normal(batch, length, 64), 1: normal(batch, length, 32), 2: normal(batch, length, 32)}
+    attributes = {"num_heads": 4, "kv_num_heads": 2}
+    case = {"outputs": (0, 1, 2), "compared": 1 if room > before else 3, "fixed": (2, 3)}
+    check("GroupQueryAttention", {**parts, **caches}, attributes={"scale": 0.3, "softcap": 2.0, **attributes}, **case)
+    more = {"do_rotary": 1, "rotary_interleaved": 1, "local_window_size": 2}
+    check("GroupQueryAttention", {**parts, **caches}, TURN, attributes={**more, **attributes}, **case)
+    packed = np.concatenate(list(parts.values()), 2)
+    check("GroupQueryAttention", {0: packed, **caches}, TURN, attributes={"do_rotary": 1, **attributes}, **case)
+
+
 def refused(words, op, inputs, constants, outputs=(0, ), **attributes):
     save(op, inputs, constants, outputs, attributes, False)
     try:
@@ -114,6 +149,23 @@ refused("a mask of 3 axes", "Attention", {0: x, 3: np.ones((2, 5, 5), np.int32)}
 refused("expects 2 axes, but has 1", "Attention", {0: x}, {1: row, 2: bias}, num_heads=4)
 refused("expects 3 axes, but has 2", "Attention", {0: x[0]}, everything, num_heads=4)
 refused("input 4 is missing", "QAttention", {0: number, 3: np.float32(1)}, {1: constants[1], 2: bias}, num_heads=4)
+refused("do not fit heads of 16", "RotaryEmbedding", {0: normal(2, 5, 64), 1: np.array([3])},
+        {2: normal(20, 9), 3: normal(20, 9)}, num_heads=4)
+refused("input 2 is missing", "MultiHeadAttention", {0: normal(2, 5, 96), 1: whole}, {}, num_heads=4)
+refused("input 1 does not fit 4 heads", "MultiHeadAttention", {0: query, 1: value, 2: value}, {}, num_heads=4)
+full = {**parts, **caches}
+refused("do not fit a query of width 64", "GroupQueryAttention", full, {}, (0, 1, 2), num_heads=5, kv_num_heads=2)
+refused("input 7 is missing", "GroupQueryAttention", full, {}, (0, 1, 2), num_heads=4, kv_num_heads=2, do_rotary=1)
+refused("smooth_softmax", "GroupQueryAttention", full, {}, (0, 1, 2), num_heads=4, kv_num_heads=2, smooth_softmax=1)
+save("GroupQueryAttention", full, {}, (0, 1, 2), {"num_heads": 4, "kv_num_heads": 2}, False)
+model = tegula.load(tegula.compile("m.onnx", "m.so"))
+for lengths, words in (([5, 4], "several lengths"), ([11, 11], "shorter than the lengths say")):
+    try:
+        model.run({f"i{i}": np.array(lengths, np.int32) if i == 5 else value for i, value in full.items()})
+    except tegula.RunError as error:
+        assert words in str(error), error
+    else:
+        raise AssertionError(f"caches of lengths {lengths} are taken")
 refused("output 1", "SkipLayerNormalization", {0: x, 1: x}, {2: row}, (0, 1))
 refused("input 2 is missing", "SkipLayerNormalization", {0: x, 1: x}, {3: row})
 refused("input 0 expects floats", "BiasGelu", {0: ids}, {1: np.ones(5, np.int32)})
