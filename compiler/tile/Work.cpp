@@ -39,7 +39,9 @@ static double operationsOf(linalg::GenericOp op) {
     if (!isa<arith::ArithDialect, math::MathDialect>(inner->getDialect()) || inner->getNumResults() != 1)
       return;
     Type type = inner->getResult(0).getType();
-    if (type.isIndex() || isa<CastOpInterface>(inner) || isa<arith::ConstantOp, arith::SelectOp>(inner))
+    // Bits that are taken out of packed numbers are none.
+    if (type.isIndex() || isa<CastOpInterface>(inner) ||
+        isa<arith::ConstantOp, arith::SelectOp, arith::AndIOp, arith::ShRUIOp>(inner))
       return;
     count += isa<math::FmaOp>(inner) ? 2 : 1;
   });
@@ -71,11 +73,19 @@ static double tripsAround(Operation *op) {
   return trips;
 }
 
+/// What tells tensors apart: a constant that is read in several ways is one.
+static const void *identityOf(Value value) {
+  if (auto unpack = value.getDefiningOp<linalg::UnPackOp>())
+    value = unpack.getSource();
+  auto constant = value.getDefiningOp<arith::ConstantOp>();
+  return constant ? constant.getValue().getAsOpaquePointer() : value.getAsOpaquePointer();
+}
+
 /// Adds the tensors that `op` reads, each once; `skipped` is what stays in registers.
-static bool addReads(linalg::GenericOp op, Value skipped, SmallPtrSetImpl<Value> &seen, double &bytes) {
+static bool addReads(linalg::GenericOp op, Value skipped, SmallPtrSetImpl<const void *> &seen, double &bytes) {
   for (OpOperand *operand : op.getDpsInputOperands()) {
     Value value = operand->get();
-    if (value == skipped || !isa<RankedTensorType>(value.getType()) || !seen.insert(value).second)
+    if (value == skipped || !isa<RankedTensorType>(value.getType()) || !seen.insert(identityOf(value)).second)
       continue;
     if (!cast<RankedTensorType>(value.getType()).hasStaticShape())
       return false;
@@ -92,7 +102,7 @@ Work workOf(linalg::GenericOp root, linalg::GenericOp epilogue) {
   double trips = tripsAround(root);
   linalg::GenericOp last = epilogue ? epilogue : root;
   work.flops = flopsOf(root) + (epilogue ? flopsOf(epilogue) : 0);
-  SmallPtrSet<Value, 8> seen;
+  SmallPtrSet<const void *, 8> seen;
   bool isKnown = addReads(root, {}, seen, work.bytes);
   if (epilogue)
     isKnown &= addReads(epilogue, root.getResult(0), seen, work.bytes);
