@@ -104,9 +104,9 @@ for shape, positions, attributes in (((2, 5, 64), np.array([3]), {}), ((2, 4, 5,
 
 query, key, value = normal(2, 5, 32), normal(2, 7, 32), normal(2, 7, 48)
 mask, scores = np.array([[1, 1, 0, 1, 0, 1, 1], [1] * 7], np.int32), normal(2, 4, 5, 7)
-for more, constants in (({}, {3: normal(112)}), ({4: mask}, {}), ({4: np.array([3, 7], np.int32)}, {}), ({5: scores}, {}),
-                        ({5: scores[:1]}, {})):
-    check("MultiHeadAttention", {0: query, 1: key, 2: value, **more}, constants, attributes={"num_heads": 4}, fixed=(2, ))
+for more, its_bias in (({}, {3: normal(112)}), ({4: mask}, {}), ({4: np.array([3, 7], np.int32)}, {}), ({5: scores}, {}),
+                       ({5: scores[:1]}, {})):
+    check("MultiHeadAttention", {0: query, 1: key, 2: value, **more}, its_bias, attributes={"num_heads": 4}, fixed=(2, ))
 whole = normal(2, 5, 32)
 check("MultiHeadAttention", {0: query, 1: whole, 2: whole}, attributes={"num_heads": 4, "unidirectional": 1, "scale": 0.4},
       fixed=(2, ))
