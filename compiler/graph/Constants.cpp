@@ -3,6 +3,9 @@
 #include "tegula/compiler/graph/Constants.h"
 #include "tegula/dialects/nn/Nn.h"
 
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+
 using namespace mlir;
 
 namespace tegula {
@@ -14,6 +17,19 @@ bool isConstant(Value value, int depth) {
   return isa<nn::ConstantOp>(op) || (op->getNumOperands() > 0 && llvm::all_of(op->getOperands(), [&](Value operand) {
                                        return isConstant(operand, depth - 1);
                                      }));
+}
+
+ArrayRef<char> bytesOf(Value value) {
+  while (value && isa_and_present<nn::ReshapeOp, nn::TransposeOp>(value.getDefiningOp()))
+    value = value.getDefiningOp()->getOperand(0);
+  auto constant = value ? value.getDefiningOp<nn::ConstantOp>() : nn::ConstantOp();
+  if (!constant)
+    return {};
+  if (auto dense = dyn_cast<DenseElementsAttr>(constant.getValue()))
+    return dense.getRawData();
+  auto resource = dyn_cast<DenseResourceElementsAttr>(constant.getValue());
+  AsmResourceBlob *blob = resource ? resource.getRawHandle().getBlob() : nullptr;
+  return blob ? blob->getData() : ArrayRef<char>();
 }
 
 } // namespace tegula

@@ -18,8 +18,6 @@
 #include "tegula/dialects/tgl/Tgl.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/AsmState.h"
-#include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
@@ -85,20 +83,6 @@ struct Builder {
   }
 };
 } // namespace
-
-/// The numbers of a constant in any order, one for a splat; empty where they are not at hand.
-static ArrayRef<char> bytesOf(Value value) {
-  while (value && isa_and_present<nn::ReshapeOp, nn::TransposeOp>(value.getDefiningOp()))
-    value = value.getDefiningOp()->getOperand(0);
-  auto constant = value ? value.getDefiningOp<nn::ConstantOp>() : nn::ConstantOp();
-  if (!constant)
-    return {};
-  if (auto dense = dyn_cast<DenseElementsAttr>(constant.getValue()))
-    return dense.getRawData();
-  auto resource = dyn_cast<DenseResourceElementsAttr>(constant.getValue());
-  AsmResourceBlob *blob = resource ? resource.getRawHandle().getBlob() : nullptr;
-  return blob ? blob->getData() : ArrayRef<char>();
-}
 
 /// The only number in a constant; nullopt where there are several, or none is known.
 static std::optional<double> splatOf(Value value) {

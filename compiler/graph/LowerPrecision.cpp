@@ -14,7 +14,7 @@
 //                                                      %y = nn.cast %s : f16
 //
 // Needs: nn, convolutions channels-last where both factors shall be bf16. Leaves: products of two variables, and
-// convolutions of several groups, whose weights are few. Idempotent.
+// convolutions of several groups, whose weights are few, and constants that would not stay finite. Idempotent.
 //===------------------------------------------------------------------------------===//
 
 #include "tegula/compiler/graph/Constants.h"
@@ -41,6 +41,16 @@ static int64_t rowsOf(Operation *op) {
   auto conv = dyn_cast<nn::ConvOp>(op);
   extents.erase(extents.begin() + (conv && !conv.isChannelsLast() ? 1 : extents.size() - 1));
   return ShapedType::isDynamicShape(extents) ? kFewRows + 1 : ShapedType::getNumElements(extents);
+}
+
+/// Whether all numbers of a constant of f32 stay finite in `element`, as far as they are at hand.
+static bool staysFinite(Value constant, Type element) {
+  APFloat most = APFloat::getLargest(cast<FloatType>(element).getFloatSemantics());
+  bool isInexact;
+  most.convert(APFloat::IEEEsingle(), APFloat::rmNearestTiesToEven, &isInexact);
+  ArrayRef<char> bytes = bytesOf(constant);
+  ArrayRef<float> numbers(reinterpret_cast<const float *>(bytes.data()), bytes.size() / sizeof(float));
+  return llvm::all_of(numbers, [&](float x) { return std::abs(x) <= most.convertToFloat(); });
 }
 
 static Value castTo(OpBuilder &b, Location loc, Value x, Type element) {
@@ -78,7 +88,7 @@ struct LowerPrecision : impl::LowerPrecisionBase<LowerPrecision> {
     });
     for (Operation *op : products) {
       Type left = typeOf(op->getOperand(0)).getElementType(), right = typeOf(op->getOperand(1)).getElementType();
-      if (element && left.isF32() && right.isF32())
+      if (element && left.isF32() && right.isF32() && staysFinite(op->getOperand(1), element))
         convert(op, element, hasDot && element.isBF16());
       else if (left == right && (left.isF16() || (left.isBF16() && !hasDot)) && rowsOf(op) > kFewRows)
         widen(op);
@@ -86,7 +96,8 @@ struct LowerPrecision : impl::LowerPrecisionBase<LowerPrecision> {
     if (!element)
       return;
     for (nn::GatherOp op : tables)
-      convert(op, element);
+      if (staysFinite(op.getX(), element))
+        convert(op, element);
   }
 
   /// A sum of f32 is rounded where it was.

@@ -48,6 +48,16 @@ func.func @table(%i: tensor<4xi64>) -> tensor<4x8xf32> {
   return %y : tensor<4x8xf32>
 }
 
+// What masks: it would become infinite.
+// CHECK-LABEL: @negative_mask
+// CHECK-NOT: nn.cast
+// CHECK: return
+func.func @negative_mask(%i: tensor<4xi64>) -> tensor<4x2xf32> {
+  %w = nn.constant dense<[[0.0, -3.4028235e38], [0.0, 1.0]]> : tensor<2x2xf32>
+  %y = nn.gather %w, %i {axis = 0 : i64} : (tensor<2x2xf32>, tensor<4xi64>) -> tensor<4x2xf32>
+  return %y : tensor<4x2xf32>
+}
+
 // Two variables, groups, integers.
 // CHECK-LABEL: @negative
 // CHECK-NOT: nn.cast
