@@ -21,6 +21,7 @@
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "llvm/TargetParser/Triple.h"
 
 using namespace mlir;
 
@@ -381,7 +382,14 @@ struct ConvertMatMul : OpRewritePattern<nn::MatMulOp>, IntegerSums {
 
 /// Products with weights alone quantized: these stay small and become real numbers in registers.
 struct KeepBlocks : OpRewritePattern<nn::MatMulOp> {
-  using OpRewritePattern::OpRewritePattern;
+  KeepBlocks(MLIRContext *context, tgl::TargetAttr target) : OpRewritePattern(context) {
+    // Numbers of 4 bits fit wherever products of bytes are summed; those of AVX2 are exact for them.
+    bool hasVectors = target && (llvm::Triple(target.getTriple()).isX86() || target.getVectorBytes() == 16);
+    hasDigitsOf4 = hasVectors && !target.getDot().empty();
+    hasDigitsOf8 = hasVectors && target.getDot() == "u8s8";
+  }
+  bool hasDigitsOf4, hasDigitsOf8; ///< whether the target multiplies digits by numbers of so many bits
+
   LogicalResult matchAndRewrite(nn::MatMulOp op, PatternRewriter &b) const override {
     Value right = op.getB();
     if (auto reshape = right.getDefiningOp<nn::ReshapeOp>())
@@ -413,25 +421,37 @@ struct KeepBlocks : OpRewritePattern<nn::MatMulOp> {
       scale = nn::ExpandOp::create(b, op.getLoc(), RankedTensorType::get(each, b.getF32Type()),
                                    n.reshape(scale, {1, 1}), nn::ConstantOp::create(b, op.getLoc(), repeats));
     }
-    Type i16 = b.getIntegerType(16), ui8 = IntegerType::get(b.getContext(), 8, IntegerType::Unsigned);
+    auto unsignedType = [&](unsigned width) { return IntegerType::get(b.getContext(), width, IntegerType::Unsigned); };
+    Type i16 = b.getIntegerType(16), ui8 = unsignedType(8), ui32 = unsignedType(32);
     bool isSigned = !elementOf(real.getX()).isUnsignedInteger();
-    int64_t bits = blocks[1] % 2 == 0 && isWithin(real.getX(), isSigned ? -8 : 0, isSigned ? 7 : 15) ? 4 : 8;
+    auto areFourBits = [&](Value x) { return isConstant(x) && isWithin(x, isSigned ? -8 : 0, isSigned ? 7 : 15); };
+    int64_t bits = areFourBits(real.getX()) && (!isSigned || !zero || areFourBits(zero)) ? 4 : 8;
+    if (nn::BlockMatMulOp::chunkOf(blocks[1], bits) == 0)
+      bits = 8;
+    int64_t chunk = nn::BlockMatMulOp::chunkOf(blocks[1], bits), ofByte = 8 / bits;
+    if (chunk == 0)
+      return b.notifyMatchFailure(op, "blocks that are no multiple of four");
     int64_t offset = isSigned ? 1 << (bits - 1) : 0;
     auto moved = [&](Value value) {
       return offset ? n.cast(n.binary("add", n.cast(value, i16), n.number(i16, offset)), ui8) : value;
     };
-    Value numbers = n.reshape(moved(real.getX()), blocks);
-    if (bits == 4) {
-      SmallVector<int64_t> sizes(blocks);
-      sizes[1] /= 2;
-      auto half = [&](int64_t first) -> Value {
-        return nn::SliceOp::create(b, op.getLoc(), numbers, b.getDenseI64ArrayAttr({0, first, 0}),
-                                   b.getDenseI64ArrayAttr(sizes), b.getDenseI64ArrayAttr({1, 2, 1}));
-      };
-      numbers = n.binary("bit_or", half(0), n.binary("shift_left", half(1), n.number(ui8, 4)));
-    }
-    b.replaceOpWithNewOp<nn::BlockMatMulOp>(op, op.getA(), numbers, scale, zero ? moved(zero) : n.number(ui8, offset),
-                                            b.getI64IntegerAttr(bits));
+    // [chunks, byte, word, number of the byte, N]: each byte and number of all words at a time.
+    int64_t words = chunk * bits / 32;
+    Value numbers = n.reshape(moved(real.getX()), {type.getDimSize(0) / chunk, 4, words, ofByte, blocks[2]}), packed;
+    SmallVector<int64_t> sizes(typeOf(numbers).getShape()), ones(5, 1);
+    sizes[1] = sizes[3] = 1;
+    for (int64_t q = 0; q < 4; ++q)
+      for (int64_t i = 0; i < ofByte; ++i) {
+        Value part = nn::SliceOp::create(b, op.getLoc(), numbers, b.getDenseI64ArrayAttr({0, q, 0, i, 0}),
+                                         b.getDenseI64ArrayAttr(sizes), b.getDenseI64ArrayAttr(ones));
+        part = n.cast(part, ui32);
+        if (packed)
+          part = n.binary("bit_or", packed, n.binary("shift_left", part, n.number(ui32, 8 * q + bits * i)));
+        packed = part;
+      }
+    packed = n.reshape(packed, {blocks[0], blocks[1] * bits / 32, blocks[2]});
+    b.replaceOpWithNewOp<nn::BlockMatMulOp>(op, op.getA(), packed, scale, zero ? moved(zero) : n.number(ui8, offset),
+                                            bits, bits == 4 ? hasDigitsOf4 : hasDigitsOf8);
     return success();
   }
 };
@@ -624,7 +644,8 @@ struct FoldDequantize : impl::FoldDequantizeBase<FoldDequantize> {
     explain(getOperation(), sums);
     // After all sums that can be are of integers: their scales can be divided, and the others keep small weights.
     RewritePatternSet scales(context);
-    scales.add<DivideScales, KeepBlocks>(context);
+    scales.add<DivideScales>(context);
+    scales.add<KeepBlocks>(context, target);
     (void)applyPatternsGreedily(getOperation(), std::move(scales), config);
   }
 };

@@ -124,10 +124,10 @@ LogicalResult BlockMatMulOp::inferReturnTypes(MLIRContext *, std::optional<Locat
   if (bits != 4 && bits != 8) // block_matmul C2
     return emitOptionalError(location, "expects 4 or 8 bits, but got ", bits);
   bool fits = a.getRank() >= 2 && a.getElementType().isF32() && w.getRank() == 3 && w.hasStaticShape() &&
-              w.getElementType().isUnsignedInteger(8) && scale.getElementType().isF32() &&
+              w.getElementType().isUnsignedInteger(32) && scale.getElementType().isF32() &&
               scale.getShape() == ArrayRef<int64_t>({w.getDimSize(0), w.getDimSize(2)});
-  if (!fits || a.getShape().back() != w.getDimSize(0) * w.getDimSize(1) * 8 / bits) // block_matmul C1
-    return emitOptionalError(location, "expects [..., M, K] and [P, N] of f32 and blocks of ui8 that hold K, but got ",
+  if (!fits || a.getShape().back() != w.getDimSize(0) * w.getDimSize(1) * 32 / bits) // block_matmul C1
+    return emitOptionalError(location, "expects [..., M, K] and [P, N] of f32 and blocks of ui32 that hold K, but got ",
                              a, ", ", scale, " and ", w);
   if (!zero.getElementType().isUnsignedInteger(8) ||
       (zero.getRank() != 0 && zero.getShape() != scale.getShape())) // block_matmul C3
@@ -138,132 +138,277 @@ LogicalResult BlockMatMulOp::inferReturnTypes(MLIRContext *, std::optional<Locat
   return success();
 }
 
-/// Bytes of a block that are taken at a time, so that scales and zero points are multiplied once for all their numbers.
-static constexpr int64_t kBytesAtATime = 4;
+int64_t BlockMatMulOp::chunkOf(int64_t block, int64_t bits) {
+  for (int64_t chunk = 32; chunk >= 32 / bits; chunk /= 2)
+    if (block % chunk == 0)
+      return chunk;
+  return 0;
+}
 
-/// Rows up to which weights become real numbers where they are multiplied.
-static constexpr int64_t kFewRows = 8;
+namespace {
+/// Rows up to which weights are unpacked where they are multiplied.
+constexpr int64_t kFewRows = 8;
 /// Columns of which the weights become real numbers at a time, for more rows: they stay in a cache.
-static constexpr int64_t kBandColumns = 32;
+constexpr int64_t kBandColumns = 32;
 
-/// Columns [at, at + columns) of the weights as real numbers [P * B, columns].
-static Value realColumns(LoweringBuilder &b, ValueRange operands, int64_t bits, OpFoldResult at, int64_t columns) {
-  ArrayRef<int64_t> w = tensorType(operands[1]).getShape();
-  int64_t inByte = 8 / bits;
+/// Lowers a nn.block_matmul. The numbers of a block are [chunks, 4, words, bytes]: number (c, q, j, i) lies in the bits
+/// of word (c, j) from 8 q + bits i on.
+class BlockProduct {
+public:
+  BlockProduct(LoweringBuilder &b, BlockMatMulOp op, ValueRange operands)
+      : b(b), a(operands[0]), w(operands[1]), scale(operands[2]), zero(operands[3]), bits(op.getBits()),
+        ofByte(8 / bits), blocks(tensorType(w).getDimSize(0)), columns(tensorType(w).getDimSize(2)),
+        rank(tensorType(a).getRank()) {
+    int64_t size = tensorType(w).getDimSize(1) * 32 / bits, chunk = BlockMatMulOp::chunkOf(size, bits);
+    chunks = size / chunk;
+    words = chunk * bits / 32;
+  }
+
+  Value byBands();
+  Value byNumbers();
+  Value byDigits();
+
+private:
+  using Exprs = SmallVector<AffineExpr>;
+  Value realColumns(OpFoldResult at, int64_t count);
+  /// The left side as [..., M, blocks, chunks] and `more`.
+  Value splitLeft(ArrayRef<int64_t> more);
+  /// Sums over blocks, chunks and, with `eachWord`, words. `body` gets the elements of `left`, one for each last index
+  /// of the tensors, then a word, or all of a chunk, then scale and zero, and returns what is added.
+  Value sums(ArrayRef<Value> left, ArrayRef<int64_t> counts, bool eachWord,
+             llvm::function_ref<Value(ArrayRef<Value>)> body);
+  Value zeroAsInteger(Value zero) { return b.cast(zero, b.b.getI32Type(), /*fromUnsigned=*/true); }
+  Value constant(int64_t value) { return b.integer(b.b.getI32Type(), value); }
+  Value shiftLeft(Value x, int64_t by) { return by ? arith::ShLIOp::create(b.b, b.loc, x, constant(by)) : x; }
+  Value shiftRight(Value x, int64_t by) { return by ? arith::ShRUIOp::create(b.b, b.loc, x, constant(by)) : x; }
+  Value masked(Value x, int64_t mask) { return arith::AndIOp::create(b.b, b.loc, x, constant(mask)); }
+
+  LoweringBuilder &b;
+  Value a, w, scale, zero;
+  int64_t bits, ofByte, blocks, columns, rank, chunks, words;
+};
+} // namespace
+
+//===- many rows ---------------------------------------------------------===//
+
+/// Columns [at, at + count) of the weights as real numbers [K, count].
+Value BlockProduct::realColumns(OpFoldResult at, int64_t count) {
   auto slice = [&](Value x) -> Value {
     if (tensorType(x).getRank() == 0)
       return x;
     LoweringBuilder::Shape offsets(tensorType(x).getRank(), b.b.getIndexAttr(0)), sizes = b.extents(x);
     LoweringBuilder::Shape ones(offsets.size(), b.b.getIndexAttr(1));
     offsets.back() = at;
-    sizes.back() = b.b.getIndexAttr(columns);
+    sizes.back() = b.b.getIndexAttr(count);
     return tensor::ExtractSliceOp::create(b.b, b.loc, x, offsets, sizes, ones);
   };
-  AffineExpr block, byte, part, n;
-  bindDims(b.b.getContext(), block, byte, part, n);
-  auto map = [&](ArrayRef<AffineExpr> exprs) { return AffineMap::get(4, 0, exprs, b.b.getContext()); };
-  Value zero = slice(operands[3]);
+  AffineExpr block, chunk, q, j, i, n;
+  bindDims(b.b.getContext(), block, chunk, q, j, i, n);
+  auto map = [&](ArrayRef<AffineExpr> exprs) { return AffineMap::get(6, 0, exprs, b.b.getContext()); };
+  Value slicedZero = slice(zero);
   AffineMap zeroMap = tensorType(zero).getRank() ? map({block, n}) : map({});
   Type i32 = b.b.getI32Type(), f32 = b.b.getF32Type();
-  Value real = b.map({slice(operands[1]), slice(operands[2]), zero}, {map({block, byte, n}), map({block, n}), zeroMap},
-                     b.staticShape({w[0], w[1], inByte, columns}), f32, [&](ArrayRef<Value> elements) {
-                       Value number = b.cast(elements[0], i32, /*fromUnsigned=*/true);
-                       if (inByte > 1) {
-                         Value shift =
-                             arith::MulIOp::create(b.b, b.loc, linalg::IndexOp::create(b.b, b.loc, 2), b.index(bits));
-                         number = arith::ShRUIOp::create(b.b, b.loc, number, b.cast(shift, i32));
-                         number = arith::AndIOp::create(b.b, b.loc, number, b.number(i32, (1 << bits) - 1));
-                       }
-                       Value numberOfZero = b.cast(elements[2], i32, /*fromUnsigned=*/true);
-                       return b.mul(b.cast(b.sub(number, numberOfZero), f32), elements[1]);
-                     });
-  return b.reshape(real, b.staticShape({w[0] * w[1] * inByte, columns}));
+  Value real =
+      b.map({slice(w), slice(scale), slicedZero}, {map({block, chunk * words + j, n}), map({block, n}), zeroMap},
+            b.staticShape({blocks, chunks, 4, words, ofByte, count}), f32, [&](ArrayRef<Value> elements) {
+              auto by = [&](int64_t loop, int64_t factor) -> Value {
+                return arith::MulIOp::create(b.b, b.loc, linalg::IndexOp::create(b.b, b.loc, loop), b.index(factor));
+              };
+              Value shift = b.cast(b.add(by(2, 8), by(4, bits)), i32);
+              Value number = masked(arith::ShRUIOp::create(b.b, b.loc, elements[0], shift), (1 << bits) - 1);
+              return b.mul(b.cast(b.sub(number, zeroAsInteger(elements[2])), f32), elements[1]);
+            });
+  return b.reshape(real, b.staticShape({blocks * chunks * 4 * words * ofByte, count}));
 }
 
 /// Band by band of columns.
-static SmallVector<Value> multiplyBands(LoweringBuilder &b, ValueRange operands, int64_t bits) {
-  int64_t all = tensorType(operands[1]).getDimSize(2), columns = std::min(all, kBandColumns);
-  int64_t rank = tensorType(operands[0]).getRank(), count = (all + columns - 1) / columns;
-  LoweringBuilder::Shape whole = b.extents(operands[0]), unit(rank, b.b.getIndexAttr(1));
-  whole.back() = b.b.getIndexAttr(all);
+Value BlockProduct::byBands() {
+  int64_t ofBand = std::min(columns, kBandColumns), count = (columns + ofBand - 1) / ofBand;
+  LoweringBuilder::Shape whole = b.extents(a), unit(rank, b.b.getIndexAttr(1));
+  whole.back() = b.b.getIndexAttr(columns);
   LoweringBuilder::Shape part = whole;
-  part.back() = b.b.getIndexAttr(columns);
-  SmallVector<AffineExpr> y, a;
+  part.back() = b.b.getIndexAttr(ofBand);
+  Exprs y, left;
   for (int64_t axis = 0; axis < rank; ++axis)
     y.push_back(b.b.getAffineDimExpr(axis));
   AffineExpr k = b.b.getAffineDimExpr(rank);
-  a.assign(y.begin(), y.end());
-  a.back() = k;
+  left.assign(y.begin(), y.end());
+  left.back() = k;
   auto map = [&](ArrayRef<AffineExpr> exprs) { return AffineMap::get(rank + 1, 0, exprs, b.b.getContext()); };
   SmallVector<utils::IteratorType> iterators(rank + 1, utils::IteratorType::parallel);
   iterators.back() = utils::IteratorType::reduction;
   return b.bands(b.index(count), count, {b.empty(whole, b.b.getF32Type())}, [&](Value i, ValueRange carried) {
-    Value at = b.min(b.mul(i, b.index(columns)), b.index(all - columns));
-    Value w = realColumns(b, operands, bits, at, columns);
-    Value sums = b.generic({operands[0], w}, b.fill(b.number(b.b.getF32Type(), 0), part),
-                           {map(a), map({k, y.back()}), map(y)}, iterators, [&](ArrayRef<Value> elements) {
+    Value at = b.min(b.mul(i, b.index(ofBand)), b.index(columns - ofBand));
+    Value real = realColumns(at, ofBand);
+    Value sums = b.generic({a, real}, b.fill(b.number(b.b.getF32Type(), 0), part),
+                           {map(left), map({k, y.back()}), map(y)}, iterators, [&](ArrayRef<Value> elements) {
                              return b.add(elements[2], b.mul(elements[0], elements[1]), /*reassoc=*/true);
                            });
     LoweringBuilder::Shape offsets(rank, b.b.getIndexAttr(0));
     offsets.back() = at;
     return SmallVector<Value>{tensor::InsertSliceOp::create(b.b, b.loc, sums, carried[0], offsets, part, unit)};
-  });
+  })[0];
 }
 
-FailureOr<SmallVector<Value>> BlockMatMulOp::lower(LoweringBuilder &b, ValueRange operands) {
-  RankedTensorType rows = tensorType(operands[0]);
-  if (ShapedType::isDynamicShape(rows.getShape()) || rows.getNumElements() / rows.getShape().back() > kFewRows)
-    return multiplyBands(b, operands, getBits());
-  // (..., m, n | block, bytes); in the body: sum += scale * (sum of a * w - zero * sum of a).
-  int64_t rank = tensorType(operands[0]).getRank(), inByte = 8 / getBits();
-  RankedTensorType w = tensorType(operands[1]);
-  int64_t bytes = w.getDimSize(1) % kBytesAtATime ? 1 : kBytesAtATime, count = bytes * inByte;
-  LoweringBuilder::Shape split = b.extents(operands[0]), shape = split;
-  shape.back() = b.b.getIndexAttr(w.getDimSize(2));
-  split.back() = b.b.getIndexAttr(w.getDimSize(0));
-  split.push_back(b.b.getIndexAttr(w.getDimSize(1) / bytes));
-  split.push_back(b.b.getIndexAttr(count));
-  Value a = b.reshape(operands[0], split);
-  unsigned loops = rank + 2;
-  SmallVector<AffineExpr> y;
+//===- few rows ----------------------------------------------------------===//
+
+Value BlockProduct::splitLeft(ArrayRef<int64_t> more) {
+  LoweringBuilder::Shape split = b.extents(a);
+  split.pop_back();
+  for (int64_t extent : {blocks, chunks})
+    split.push_back(b.b.getIndexAttr(extent));
+  for (int64_t extent : more)
+    split.push_back(b.b.getIndexAttr(extent));
+  return b.reshape(a, split);
+}
+
+Value BlockProduct::sums(ArrayRef<Value> left, ArrayRef<int64_t> counts, bool eachWord,
+                         llvm::function_ref<Value(ArrayRef<Value>)> body) {
+  unsigned loops = rank + (eachWord ? 3 : 2);
+  Exprs y;
   for (int64_t axis = 0; axis < rank; ++axis)
     y.push_back(b.b.getAffineDimExpr(axis));
-  AffineExpr n = y.back(), block = b.b.getAffineDimExpr(rank), step = b.b.getAffineDimExpr(rank + 1);
+  AffineExpr n = y.back(), block = b.b.getAffineDimExpr(rank), chunk = b.b.getAffineDimExpr(rank + 1);
+  AffineExpr word = b.b.getAffineDimExpr(rank + 2); // where it is a loop
   SmallVector<AffineMap> maps;
   SmallVector<Value> inputs;
   auto add = [&](Value input, ArrayRef<AffineExpr> exprs) {
     inputs.push_back(input);
     maps.push_back(AffineMap::get(loops, 0, exprs, b.b.getContext()));
   };
-  for (int64_t i = 0; i < count; ++i) {
-    SmallVector<AffineExpr> exprs(y.begin(), y.end() - 1);
-    exprs.append({block, step, b.b.getAffineConstantExpr(i)});
-    add(a, exprs);
-  }
-  for (int64_t i = 0; i < bytes; ++i)
-    add(operands[1], {block, step * bytes + i, n});
-  add(operands[2], {block, n});
-  bool isShared = tensorType(operands[3]).getRank() == 0;
-  add(operands[3], isShared ? ArrayRef<AffineExpr>() : ArrayRef<AffineExpr>({block, n}));
-  maps.push_back(AffineMap::get(loops, 0, y, b.b.getContext()));
-  SmallVector<utils::IteratorType> iterators(loops, utils::IteratorType::parallel);
-  iterators[rank] = iterators[rank + 1] = utils::IteratorType::reduction;
-  Type i32 = b.b.getI32Type(), f32 = b.b.getF32Type();
-  Value sums = b.generic(inputs, b.fill(b.number(f32, 0), shape), maps, iterators, [&](ArrayRef<Value> elements) {
-    ArrayRef<Value> factors = elements.take_front(count), packed = elements.slice(count, bytes);
-    Value scale = elements[count + bytes], products, plain;
-    Value zero = b.cast(b.cast(elements[count + bytes + 1], i32, /*fromUnsigned=*/true), f32);
-    for (int64_t i = 0; i < count; ++i) {
-      Value number = b.cast(packed[i / inByte], i32, /*fromUnsigned=*/true);
-      if (i % inByte > 0)
-        number = arith::ShRUIOp::create(b.b, b.loc, number, b.number(i32, i % inByte * getBits()));
-      if (i % inByte + 1 < inByte)
-        number = arith::AndIOp::create(b.b, b.loc, number, b.number(i32, (1 << getBits()) - 1));
-      Value product = b.mul(factors[i], b.cast(number, f32));
-      products = products ? b.add(products, product) : product;
-      plain = plain ? b.add(plain, factors[i]) : factors[i];
+  for (auto [tensor, count] : llvm::zip(left, counts))
+    for (int64_t at = 0; at < count; ++at) {
+      Exprs exprs(y.begin(), y.end() - 1);
+      exprs.append({block, chunk});
+      int64_t more = tensorType(tensor).getRank() - exprs.size();
+      int64_t last = tensorType(tensor).getShape().back();
+      if (more == 3) // a byte, a word, a number of the byte
+        exprs.append({b.b.getAffineConstantExpr(at / last), word, b.b.getAffineConstantExpr(at % last)});
+      else if (more == 2)
+        exprs.append({b.b.getAffineConstantExpr(at / last), b.b.getAffineConstantExpr(at % last)});
+      add(tensor, exprs);
     }
-    return b.add(elements.back(), b.mul(b.sub(products, b.mul(plain, zero)), scale), /*reassoc=*/true);
+  if (eachWord)
+    add(w, {block, chunk * words + word, n});
+  for (int64_t i = 0; !eachWord && i < words; ++i)
+    add(w, {block, chunk * words + i, n});
+  add(scale, {block, n});
+  add(zero, tensorType(zero).getRank() == 0 ? ArrayRef<AffineExpr>() : ArrayRef<AffineExpr>({block, n}));
+  maps.push_back(AffineMap::get(loops, 0, y, b.b.getContext()));
+  SmallVector<utils::IteratorType> iterators(loops, utils::IteratorType::reduction);
+  std::fill_n(iterators.begin(), rank, utils::IteratorType::parallel);
+  LoweringBuilder::Shape shape = b.extents(a);
+  shape.back() = b.b.getIndexAttr(columns);
+  return b.generic(
+      inputs, b.fill(b.number(b.b.getF32Type(), 0), shape), maps, iterators,
+      [&](ArrayRef<Value> elements) { return b.add(elements.back(), body(elements.drop_back()), /*reassoc=*/true); });
+}
+
+/// y += scale * (sum of a * w - zero * sum of a), for the numbers of a word.
+Value BlockProduct::byNumbers() {
+  Type f32 = b.b.getF32Type();
+  int64_t count = 4 * ofByte;
+  return sums({splitLeft({4, words, ofByte})}, {count}, /*eachWord=*/true, [&](ArrayRef<Value> elements) {
+    Value word = elements[count], products, plain;
+    for (int64_t i = 0; i < count; ++i) {
+      Value number = shiftRight(word, i * bits);
+      if (i + 1 < count)
+        number = masked(number, (1 << bits) - 1);
+      Value product = b.mul(elements[i], b.cast(number, f32));
+      products = products ? b.add(products, product) : product;
+      plain = plain ? b.add(plain, elements[i]) : elements[i];
+    }
+    Value zero = b.cast(zeroAsInteger(elements.back()), f32);
+    return b.mul(b.sub(products, b.mul(plain, zero)), elements[count + 1]);
   });
-  return SmallVector<Value>{sums};
+}
+
+/// With step = largest / 0x7f7f7f of each chunk, a = step * (digit 0 + 256 * digit 1 + 65536 * digit 2) of signed
+/// bytes, as near as f32 comes. Four digits that meet the same bits of all bytes of a word lie in one integer of 32
+/// bits; the sums of a chunk's products, of 32 * 255 * 128 at most, are exact.
+Value BlockProduct::byDigits() {
+  constexpr int64_t kDigits = 3, kLargest = 0x7f7f7f, kMiddle = 0x808080;
+  Type i32 = b.b.getI32Type(), f32 = b.b.getF32Type();
+  int64_t groups = words * ofByte;
+  Value left = splitLeft({4, groups});
+  LoweringBuilder::Shape each = b.extents(left);
+  each.resize(each.size() - 2);
+  unsigned outer = each.size();
+  AffineExpr first = b.b.getAffineDimExpr(outer), second = b.b.getAffineDimExpr(outer + 1);
+  auto map = [&](unsigned loops, ArrayRef<AffineExpr> more) {
+    Exprs exprs;
+    for (unsigned axis = 0; axis < outer; ++axis)
+      exprs.push_back(b.b.getAffineDimExpr(axis));
+    exprs.append(more.begin(), more.end());
+    return AffineMap::get(loops, 0, exprs, b.b.getContext());
+  };
+  auto reduced = [&](LoweringBuilder::Body body) {
+    SmallVector<utils::IteratorType> iterators(outer, utils::IteratorType::parallel);
+    iterators.append(2, utils::IteratorType::reduction);
+    return b.generic({left}, b.fill(b.number(f32, 0), each), {map(outer + 2, {first, second}), map(outer + 2, {})},
+                     iterators, body);
+  };
+  auto product = [&](Value x, Value y) -> Value { return arith::MulFOp::create(b.b, b.loc, x, y); };
+  Value largest =
+      reduced([&](ArrayRef<Value> elements) { return b.max(elements[1], b.math<math::AbsFOp>(elements[0])); });
+  Value plain = reduced([&](ArrayRef<Value> elements) { return b.add(elements[1], elements[0], /*reassoc=*/true); });
+  // Bytes that hold the digits. Where the largest is not a finite number, nor is the step, whatever the digits are.
+  Value digits = b.map({left, largest}, {map(outer + 2, {first, second}), map(outer + 2, {})}, b.extents(left), i32,
+                       [&](ArrayRef<Value> elements) -> Value {
+                         Value y = product(elements[0], b.div(b.number(f32, kLargest), elements[1]));
+                         y = b.quickMin(b.quickMax(y, b.number(f32, -kLargest)), b.number(f32, kLargest));
+                         Value number =
+                             arith::FPToSIOp::create(b.b, b.loc, i32, math::RoundEvenOp::create(b.b, b.loc, y));
+                         return arith::XOrIOp::create(b.b, b.loc, b.add(number, constant(kMiddle)), constant(kMiddle));
+                       });
+  // [..., digit, group]: the same digit of four numbers.
+  LoweringBuilder::Shape planes = each;
+  for (int64_t extent : {kDigits, groups})
+    planes.push_back(b.b.getIndexAttr(extent));
+  SmallVector<AffineMap> maps;
+  for (int64_t i = 0; i < 4; ++i)
+    maps.push_back(map(outer + 2, {b.b.getAffineConstantExpr(i), second}));
+  digits = b.map(SmallVector<Value>(4, digits), maps, planes, i32, [&](ArrayRef<Value> elements) {
+    Value shift = b.cast(b.mul(linalg::IndexOp::create(b.b, b.loc, outer), b.index(8)), i32), joined;
+    for (int64_t i = 0; i < 4; ++i) {
+      Value digit = masked(arith::ShRUIOp::create(b.b, b.loc, elements[i], shift), 0xff);
+      digit = shiftLeft(digit, 8 * i);
+      joined = joined ? arith::OrIOp::create(b.b, b.loc, joined, digit) : digit;
+    }
+    return joined;
+  });
+  int64_t count = kDigits * groups;
+  return sums({digits, plain, largest}, {count, 1, 1}, /*eachWord=*/false, [&](ArrayRef<Value> elements) {
+    ArrayRef<Value> packed = elements.slice(count + 2, words);
+    Value totals[kDigits];
+    for (Value &total : totals)
+      total = constant(0);
+    for (int64_t group = 0; group < groups; ++group) {
+      Value numbers = shiftRight(packed[group / ofByte], group % ofByte * bits);
+      if (bits < 8)
+        numbers = masked(numbers, ((1 << bits) - 1) * 0x01010101);
+      for (int64_t digit = 0; digit < kDigits; ++digit) {
+        Value x = elements[digit * groups + group], products[4];
+        for (int64_t i = 0; i < 4; ++i) {
+          Value signedByte = arith::ShRSIOp::create(b.b, b.loc, shiftLeft(x, 24 - 8 * i), constant(24));
+          products[i] = b.mul(masked(shiftRight(numbers, 8 * i), 0xff), signedByte);
+        }
+        totals[digit] = b.add(totals[digit], b.add(b.add(products[0], products[1]), b.add(products[2], products[3])));
+      }
+    }
+    Value total = b.cast(totals[0], f32);
+    for (int64_t digit = 1; digit < kDigits; ++digit)
+      total = b.add(total, b.mul(b.cast(totals[digit], f32), b.number(f32, 1 << 8 * digit)));
+    Value step = product(elements[count + 1], b.number(f32, 1.0 / kLargest));
+    Value zero = b.cast(zeroAsInteger(elements.back()), f32);
+    return b.mul(b.sub(b.mul(total, step), b.mul(zero, elements[count])), elements[count + 2 + words]);
+  });
+}
+
+FailureOr<SmallVector<Value>> BlockMatMulOp::lower(LoweringBuilder &b, ValueRange operands) {
+  BlockProduct product(b, *this, operands);
+  RankedTensorType rows = tensorType(operands[0]);
+  if (ShapedType::isDynamicShape(rows.getShape()) || rows.getNumElements() / rows.getShape().back() > kFewRows)
+    return SmallVector<Value>{product.byBands()};
+  return SmallVector<Value>{getDigits() ? product.byDigits() : product.byNumbers()};
 }

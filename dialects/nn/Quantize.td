@@ -51,24 +51,31 @@ def Nn_BlockMatMulOp : Nn_InferredOp<"block_matmul"> {
   let summary = "Product with a matrix of small integers that have a scale for each block of a column";
   let description = [{
     `y[..., m, n] = sum_k a[..., m, k] * (w[k, n] - zero[k / B, n]) * scale[k / B, n]`, in f32. The weights stay as small as
-    they are; they become real numbers in registers.
+    they are; they are unpacked in registers. With `digits` and few rows, a becomes three digits of 8 bits with a scale for each
+    C neighbours (an error of at most 2^-24 of the largest of them), whose products with w are summed as integers.
 
-    `w: [P, B * bits / 8, N]` holds P blocks of B unsigned numbers of each column. With 4 bits, byte j of a block holds number
-    2 * j in its low half and 2 * j + 1 in the high one. `scale: [P, N]`; `zero` is one number or has the shape of `scale`.
+    `w: [P, B * bits / 32, N]` holds P blocks of B unsigned numbers of each column, in chunks of C: the most of 32, 16, 8 and 4
+    that divide B. Byte q of word j of a chunk holds number `q * C / 4 + j`, or, with 4 bits, `q * C / 4 + 2 * j` in its low half
+    and the next one in the high half. `scale: [P, N]`; `zero` is one number or has the shape of `scale`.
 
-    (C1) a has at least 2 axes, scale has 2, both hold f32; w has 3 axes and holds `ui8`; their extents agree, `K = P * B`.
+    (C1) a has at least 2 axes, scale has 2, both hold f32; w has 3 axes and holds `ui32`; their extents agree, `K = P * B`.
     (C2) bits is 4 or 8.
     (C3) zero holds `ui8` and is a scalar or has the shape of scale.
 
     ```mlir
-    func.func @f(%a: tensor<3x64xf32>, %w: tensor<2x16x5xui8>, %scale: tensor<2x5xf32>, %zero: tensor<ui8>) -> tensor<3x5xf32> {
-      %y = nn.block_matmul %a, %w, %scale, %zero {bits = 4 : i64} : (tensor<3x64xf32>, tensor<2x16x5xui8>, tensor<2x5xf32>, tensor<ui8>) -> tensor<3x5xf32>
+    func.func @f(%a: tensor<3x64xf32>, %w: tensor<2x4x5xui32>, %scale: tensor<2x5xf32>, %zero: tensor<ui8>) -> tensor<3x5xf32> {
+      %y = nn.block_matmul %a, %w, %scale, %zero {bits = 4 : i64} : (tensor<3x64xf32>, tensor<2x4x5xui32>, tensor<2x5xf32>, tensor<ui8>) -> tensor<3x5xf32>
       return %y : tensor<3x5xf32>
     }
     ```
   }];
-  let arguments = (ins Nn_Tensor:$a, Nn_Tensor:$w, Nn_Tensor:$scale, Nn_Tensor:$zero, I64Attr:$bits);
+  let arguments = (ins Nn_Tensor:$a, Nn_Tensor:$w, Nn_Tensor:$scale, Nn_Tensor:$zero, I64Attr:$bits,
+                       UnitAttr:$digits);
   let results = (outs Nn_Tensor:$y);
+  let extraClassDeclaration = [{
+    /// C of blocks of `block` numbers; 0 where they do not fill words.
+    static int64_t chunkOf(int64_t block, int64_t bits);
+  }];
   let assemblyFormat = "$a `,` $w `,` $scale `,` $zero attr-dict `:` functional-type(operands, results)";
 }
 #endif

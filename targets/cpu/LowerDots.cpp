@@ -6,7 +6,7 @@
 // becomes
 //   %t = llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%s, %bytesOfX, %bytesOfW)
 // (on ARM usdot or sdot), and pairs of 16-bit integers (vpdpwssd, or vpmaddwd and an addition) and of bf16 alike
-// (vdpbf16ps, bfdot; both take denormals for zeros).
+// (vdpbf16ps, bfdot; both take denormals for zeros). So do sums of the products of all four bytes of lanes of 32 bits.
 //
 // Needs: memrefs. Leaves: no such sum where the target says that it has an instruction. Idempotent.
 //===----------------------------------------------------------------------===//
@@ -18,6 +18,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Dialect/Vector/Transforms/VectorRewritePatterns.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "llvm/TargetParser/Triple.h"
 
@@ -26,6 +27,26 @@ using namespace mlir;
 namespace tegula {
 #define GEN_PASS_DEF_LOWERDOTS
 #include "tegula/targets/cpu/Passes.h.inc"
+
+static Value call(OpBuilder &b, Location loc, const Twine &name, Type result, ValueRange operands) {
+  return LLVM::CallIntrinsicOp::create(b, loc, result, b.getStringAttr(name), operands).getResult(0);
+}
+
+/// What adds four products of bytes to each lane of 32 bits.
+static std::string dotOfBytes(bool isX86, bool isUnsigned, int64_t lanes) {
+  if (isX86)
+    return "llvm.x86.avx512.vpdpbusd." + std::to_string(lanes * 32);
+  return isUnsigned ? "llvm.aarch64.neon.usdot.v4i32.v16i8" : "llvm.aarch64.neon.sdot.v4i32.v16i8";
+}
+
+/// x86: sums of two products of 16-bit integers each.
+static Value sumsOfPairs(OpBuilder &b, Location loc, Value x, Value w) {
+  int64_t lanes = cast<VectorType>(x.getType()).getDimSize(0) / 2;
+  StringRef name = lanes == 16  ? "llvm.x86.avx512.pmaddw.d.512"
+                   : lanes == 8 ? "llvm.x86.avx2.pmadd.wd"
+                                : "llvm.x86.sse2.pmadd.wd";
+  return call(b, loc, name, VectorType::get({lanes}, b.getI32Type()), {x, w});
+}
 
 namespace {
 struct LowerDot : OpRewritePattern<vector::MultiDimReductionOp> {
@@ -79,27 +100,121 @@ struct LowerDot : OpRewritePattern<vector::MultiDimReductionOp> {
       b.replaceOp(op, call(b, loc, name, sums, {op.getAcc(), row, weights}));
       return success();
     }
-    if (!isX86) {
-      StringRef name = isUnsigned ? "llvm.aarch64.neon.usdot.v4i32.v16i8" : "llvm.aarch64.neon.sdot.v4i32.v16i8";
+    if (isBytes) {
+      b.replaceOp(op, call(b, loc, dotOfBytes(isX86, isUnsigned, lanes), sums, {op.getAcc(), row, weights}));
+      return success();
+    }
+    if (hasVnni) {
+      std::string name = "llvm.x86.avx512.vpdpwssd." + std::to_string(lanes * 32);
       b.replaceOp(op, call(b, loc, name, sums, {op.getAcc(), row, weights}));
       return success();
     }
-    std::string bits = std::to_string(lanes * 32);
-    if (hasVnni) {
-      b.replaceOp(op, call(b, loc, (isBytes ? "llvm.x86.avx512.vpdpbusd." : "llvm.x86.avx512.vpdpwssd.") + bits, sums,
-                           {op.getAcc(), row, weights}));
-      return success();
-    }
-    StringRef name = lanes == 16  ? "llvm.x86.avx512.pmaddw.d.512"
-                     : lanes == 8 ? "llvm.x86.avx2.pmadd.wd"
-                                  : "llvm.x86.sse2.pmadd.wd";
-    Value products = call(b, loc, name, sums, {row, weights});
-    b.replaceOpWithNewOp<arith::AddIOp>(op, op.getAcc(), products);
+    b.replaceOpWithNewOp<arith::AddIOp>(op, op.getAcc(), sumsOfPairs(b, loc, row, weights));
     return success();
   }
+};
 
-  static Value call(OpBuilder &b, Location loc, const Twine &name, Type result, ValueRange operands) {
-    return LLVM::CallIntrinsicOp::create(b, loc, result, b.getStringAttr(name), operands).getResult(0);
+/// acc + the products of each unsigned byte of w and the signed one of x, in lanes of 32 bits.
+struct LowerBytes : OpRewritePattern<arith::AddIOp> {
+  LowerBytes(MLIRContext *context, tgl::TargetAttr target)
+      : OpRewritePattern(context), dot(target.getDot()), isX86(llvm::Triple(target.getTriple()).isX86()) {}
+  StringRef dot;
+  bool isX86;
+
+  /// A byte of the lanes of `whole`, 0 the lowest.
+  struct Byte {
+    Value whole;
+    int64_t at;
+  };
+
+  static std::optional<int64_t> numberOf(Value value) {
+    APInt number;
+    return matchPattern(value, m_ConstantInt(&number)) ? std::optional(number.getSExtValue()) : std::nullopt;
+  }
+
+  static std::optional<Byte> unsignedByte(Value value) {
+    auto mask = value.getDefiningOp<arith::AndIOp>();
+    if (!mask || numberOf(mask.getRhs()) != 255)
+      return std::nullopt;
+    auto shift = mask.getLhs().getDefiningOp<arith::ShRUIOp>();
+    std::optional<int64_t> by = shift ? numberOf(shift.getRhs()) : std::nullopt;
+    return by && *by % 8 == 0 && *by > 0 ? Byte{shift.getLhs(), *by / 8} : Byte{mask.getLhs(), 0};
+  }
+
+  static std::optional<Byte> signedByte(Value value) {
+    auto right = value.getDefiningOp<arith::ShRSIOp>();
+    if (!right || numberOf(right.getRhs()) != 24)
+      return std::nullopt;
+    auto left = right.getLhs().getDefiningOp<arith::ShLIOp>();
+    std::optional<int64_t> by = left ? numberOf(left.getRhs()) : std::nullopt;
+    return by && *by % 8 == 0 && *by > 0 && *by < 32 ? Byte{left.getLhs(), 3 - *by / 8} : Byte{right.getLhs(), 3};
+  }
+
+  /// Adds the products that `value` is a sum of to `products`.
+  static void collect(Value value, SmallVectorImpl<arith::MulIOp> &products) {
+    if (auto sum = value.getDefiningOp<arith::AddIOp>(); sum && products.size() <= 4)
+      for (Value operand : sum->getOperands())
+        collect(operand, products);
+    else
+      products.push_back(value.getDefiningOp<arith::MulIOp>());
+  }
+
+  /// Whether the bytes are less than 128, of which products with two signed ones fit into 16 bits.
+  static bool areSmall(Value whole) {
+    auto mask = whole.getDefiningOp<arith::AndIOp>();
+    std::optional<int64_t> bits = mask ? numberOf(mask.getRhs()) : std::nullopt;
+    return bits && (*bits & 0x80808080) == 0;
+  }
+
+  LogicalResult matchAndRewrite(arith::AddIOp op, PatternRewriter &b) const override {
+    auto type = dyn_cast<VectorType>(op.getType());
+    bool fits = type && type.getRank() == 1 && type.getElementType().isInteger(32) &&
+                llvm::is_contained(isX86 ? ArrayRef<int64_t>({4, 8, 16}) : ArrayRef<int64_t>({4}), type.getDimSize(0));
+    SmallVector<arith::MulIOp> products;
+    if (fits)
+      collect(op, products);
+    if (products.size() != 4 || !llvm::all_of(products, [](arith::MulIOp product) { return bool(product); }))
+      return b.notifyMatchFailure(op, "not four products");
+    Value w, x;
+    unsigned seen = 0;
+    for (arith::MulIOp product : products) {
+      std::optional<Byte> left = unsignedByte(product.getLhs()), right = signedByte(product.getRhs());
+      if (!left || !right || left->at != right->at || (w && (left->whole != w || right->whole != x)))
+        return b.notifyMatchFailure(op, "not of the bytes of two vectors");
+      w = left->whole;
+      x = right->whole;
+      seen |= 1 << left->at;
+    }
+    bool isSmall = areSmall(w), hasDot = dot == "u8s8" || (dot == "s8s8" && isSmall);
+    if (seen != 15 || !(hasDot || (isX86 && isSmall)))
+      return b.notifyMatchFailure(op, "no instruction for it");
+    // The sum that they are added to, if nothing else reads them.
+    Operation *user = op->hasOneUse() ? *op->user_begin() : nullptr;
+    auto outer = dyn_cast_if_present<arith::AddIOp>(user);
+    Operation *replaced = outer ? outer : op;
+    Location loc = op.getLoc();
+    b.setInsertionPoint(replaced);
+    Value sums = outer ? outer->getOperand(outer.getLhs() == op ? 1 : 0)
+                       : arith::ConstantOp::create(b, loc, b.getZeroAttr(type)).getResult();
+    auto bytes = VectorType::get({4 * type.getDimSize(0)}, b.getI8Type());
+    w = vector::BitCastOp::create(b, loc, bytes, w);
+    x = vector::BitCastOp::create(b, loc, bytes, x);
+    Value result;
+    if (hasDot) {
+      // Both factors of sdot are signed, and so are small bytes.
+      bool isUnsigned = dot == "u8s8";
+      result = call(b, loc, dotOfBytes(isX86, isUnsigned, type.getDimSize(0)), type, {sums, w, x});
+    } else {
+      auto halves = VectorType::get({2 * type.getDimSize(0)}, b.getI16Type());
+      StringRef name = type.getDimSize(0) == 16  ? "llvm.x86.avx512.pmaddubs.w.512"
+                       : type.getDimSize(0) == 8 ? "llvm.x86.avx2.pmadd.ub.sw"
+                                                 : "llvm.x86.ssse3.pmadd.ub.sw.128";
+      Value pairs = call(b, loc, name, halves, {w, x});
+      Value ones = arith::ConstantOp::create(b, loc, b.getOneAttr(halves));
+      result = arith::AddIOp::create(b, loc, sums, sumsOfPairs(b, loc, pairs, ones));
+    }
+    b.replaceOp(replaced, result);
+    return success();
   }
 };
 
@@ -110,7 +225,7 @@ struct LowerDots : impl::LowerDotsBase<LowerDots> {
     if (!target || (target.getDot().empty() && target.getRealDot().empty()))
       return;
     RewritePatternSet patterns(&getContext());
-    patterns.add<LowerDot>(&getContext(), target);
+    patterns.add<LowerDot, LowerBytes>(&getContext(), target);
     // Panels [.., 16, 4] are read as vectors of 64.
     vector::populateFlattenVectorTransferPatterns(patterns, target.getVectorBytes() * 8);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))

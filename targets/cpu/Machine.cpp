@@ -27,8 +27,12 @@ std::unique_ptr<TargetMachine> createMachine(tgl::TargetAttr target, int optLeve
                           : optLevel == 1 ? CodeGenOptLevel::Less
                           : optLevel == 2 ? CodeGenOptLevel::Default
                                           : CodeGenOptLevel::Aggressive;
-  return std::unique_ptr<TargetMachine>(found->createTargetMachine(triple, target.getCpu(), target.getFeatures(),
-                                                                   options, Reloc::PIC_, std::nullopt, level));
+  std::string features = target.getFeatures().str();
+  // Register tiles keep many sums in flight: LLVM's split of vpdpwssd in two, for its latency, only costs throughput.
+  if (triple.isX86() && target.getDot() == "u8s8")
+    features += features.empty() ? "+fast-dpwssd" : ",+fast-dpwssd";
+  return std::unique_ptr<TargetMachine>(
+      found->createTargetMachine(triple, target.getCpu(), features, options, Reloc::PIC_, std::nullopt, level));
 }
 
 void optimize(Module &module, TargetMachine &machine, tgl::TargetAttr target, int optLevel) {

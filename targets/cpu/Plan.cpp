@@ -141,11 +141,12 @@ private:
     }
     unrollLoop = chooseUnrollLoop();
     int64_t panels = (extents[innermost] + lanes - 1) / lanes;
+    // Numbers that are spread over the lanes are kept for all vectors; too many are better read again by each.
+    if (int64_t spread = countRead(OperandAccess::Uniform); spread > target.getRegisters() / 2)
+      panels = 1;
     if (unrollLoop < 0) {
       // A sum, what is read along the vector loop, and what is made of that, of each vector.
-      int64_t read = llvm::count_if(root.getDpsInputOperands(), [&](OpOperand *operand) {
-        return accessOf(root.getMatchingIndexingMap(operand), vectorLoop) == OperandAccess::Contiguous;
-      });
+      int64_t read = countRead(OperandAccess::Contiguous);
       int64_t most =
           read > 1 ? std::max<int64_t>(llvm::bit_floor<uint64_t>(target.getRegisters() / (2 * read + 2)), 1) : 8;
       vectors = std::min(panels, most);
@@ -156,6 +157,13 @@ private:
     vectors = std::min<int64_t>(panels, 2);
     int64_t accumulators = target.getRegisters() * 3 / 4; // the rest holds operands
     unroll = std::min<int64_t>(extents[unrollLoop], accumulators / vectors);
+  }
+
+  /// Operands that are read so in the vector loop.
+  int64_t countRead(OperandAccess access) {
+    return llvm::count_if(root.getDpsInputOperands(), [&](OpOperand *operand) {
+      return accessOf(root.getMatchingIndexingMap(operand), vectorLoop) == access;
+    });
   }
 
   /// Squares of as many rows as a vector has lanes, in 16 bytes where elements are smaller than 32 bits.

@@ -38,11 +38,12 @@ class Graph:
         self.nodes.append(helper.make_node(kind, list(inputs), names, name=f"{kind.lower()}_{number}", **attributes))
         return names[0] if outputs == 1 else names
 
-    def finish(self, outputs):
+    def finish(self, outputs, opset=OPSET):
         """`outputs`: value -> shape."""
         results = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()]
         graph = helper.make_graph(self.nodes, self.name, self.inputs, results, self.weights)
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+        opsets = [helper.make_opsetid("", opset)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=8 if opset == OPSET else 10)
 
     # Layers.
 
@@ -207,6 +208,19 @@ def quantized_convolutions():
 def quantized_products(rows="rows"):
     g = Quantized("quantized_products", 12)
     return g.end(g.layer("MatMul", g.layer("MatMul", g.start([rows, 192]), 192, 40), 40, 100), [rows, 100])
+
+
+def packed_weights(rows=3):
+    """Products by weights alone quantized: 4 bits in blocks with zero points, then 8 bits with a scale for each column."""
+    g = Graph("packed_weights", 13)
+    w = g.random.integers(-8, 8, (192, 80)).astype(np.int8)
+    scale = g.constant((g.random.uniform(0.8, 1.2, (6, 80)) / 64).astype(np.float32))
+    zero = g.constant(g.random.integers(-2, 3, (6, 80)).astype(np.int8))
+    real = g.op("DequantizeLinear", g.constant(w), scale, zero, axis=0, block_size=32)
+    h = g.op("Relu", g.op("MatMul", g.input("x", [rows, 192]), real))
+    w = g.constant(g.random.integers(-127, 128, (80, 37)).astype(np.int8))
+    scale = g.constant((g.random.uniform(0.8, 1.2, 37) / 640).astype(np.float32))
+    return g.finish({g.op("MatMul", h, g.op("DequantizeLinear", w, scale, axis=1)): [rows, 37]}, opset=21)
 
 
 def floats(name, *shape):

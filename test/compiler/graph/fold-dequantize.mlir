@@ -51,7 +51,7 @@ func.func @maximum(%x: tensor<1x2x4x4xi8>) -> tensor<1x2x2x2xi8> {
 
 // Weights alone quantized: two to a byte where four bits hold them, real numbers in registers only.
 // CHECK-LABEL: func.func @weights_of_blocks
-// CHECK: nn.block_matmul %{{.+}}, %{{.+}}, %{{.+}}, %{{.+}} {bits = 4 : i64} : (tensor<3x64xf32>, tensor<2x16x5xui8>, tensor<2x5xf32>, tensor<ui8>) -> tensor<3x5xf32>
+// CHECK: nn.block_matmul %{{.+}}, %{{.+}}, %{{.+}}, %{{.+}} {bits = 4 : i64, digits} : (tensor<3x64xf32>, tensor<2x4x5xui32>, tensor<2x5xf32>, tensor<ui8>) -> tensor<3x5xf32>
 func.func @weights_of_blocks(%a: tensor<3x64xf32>) -> tensor<3x5xf32> {
   %w = nn.constant dense<-8> : tensor<2x32x5xi8>
   %s = nn.constant dense<0.5> : tensor<2x1x5xf32>
@@ -63,7 +63,7 @@ func.func @weights_of_blocks(%a: tensor<3x64xf32>) -> tensor<3x5xf32> {
 
 // Of eight bits, a scale for each column.
 // CHECK-LABEL: func.func @weights_of_columns
-// CHECK: nn.block_matmul %{{.+}}, %{{.+}}, %{{.+}}, %{{.+}} {bits = 8 : i64} : (tensor<3x64xf32>, tensor<1x64x5xui8>, tensor<1x5xf32>, tensor<ui8>) -> tensor<3x5xf32>
+// CHECK: nn.block_matmul %{{.+}}, %{{.+}}, %{{.+}}, %{{.+}} {bits = 8 : i64, digits} : (tensor<3x64xf32>, tensor<1x16x5xui32>, tensor<1x5xf32>, tensor<ui8>) -> tensor<3x5xf32>
 func.func @weights_of_columns(%a: tensor<3x64xf32>) -> tensor<3x5xf32> {
   %w = nn.constant dense<100> : tensor<64x5xi8>
   %s = nn.constant dense<[0.5, 1.0, 2.0, 3.0, 4.0]> : tensor<5xf32>

@@ -64,27 +64,27 @@ func.func @dequantize_C3_input(%x: tensor<4xi64>, %s: tensor<f32>) {
 
 // -----
 
-func.func @block_matmul_C1_columns(%a: tensor<3x60xf32>, %w: tensor<2x16x5xui8>, %s: tensor<2x5xf32>, %z: tensor<ui8>) {
-  // expected-error @+2 {{expects [..., M, K] and [P, N] of f32 and blocks of ui8 that hold K}}
+func.func @block_matmul_C1_columns(%a: tensor<3x60xf32>, %w: tensor<2x4x5xui32>, %s: tensor<2x5xf32>, %z: tensor<ui8>) {
+  // expected-error @+2 {{expects [..., M, K] and [P, N] of f32 and blocks of ui32 that hold K}}
   // expected-error @+1 {{failed to infer returned types}}
-  %0 = nn.block_matmul %a, %w, %s, %z {bits = 4 : i64} : (tensor<3x60xf32>, tensor<2x16x5xui8>, tensor<2x5xf32>, tensor<ui8>) -> tensor<3x5xf32>
+  %0 = nn.block_matmul %a, %w, %s, %z {bits = 4 : i64} : (tensor<3x60xf32>, tensor<2x4x5xui32>, tensor<2x5xf32>, tensor<ui8>) -> tensor<3x5xf32>
   return
 }
 
 // -----
 
-func.func @block_matmul_C2_bits(%a: tensor<3x64xf32>, %w: tensor<2x16x5xui8>, %s: tensor<2x5xf32>, %z: tensor<ui8>) {
+func.func @block_matmul_C2_bits(%a: tensor<3x64xf32>, %w: tensor<2x4x5xui32>, %s: tensor<2x5xf32>, %z: tensor<ui8>) {
   // expected-error @+2 {{expects 4 or 8 bits, but got 3}}
   // expected-error @+1 {{failed to infer returned types}}
-  %0 = nn.block_matmul %a, %w, %s, %z {bits = 3 : i64} : (tensor<3x64xf32>, tensor<2x16x5xui8>, tensor<2x5xf32>, tensor<ui8>) -> tensor<3x5xf32>
+  %0 = nn.block_matmul %a, %w, %s, %z {bits = 3 : i64} : (tensor<3x64xf32>, tensor<2x4x5xui32>, tensor<2x5xf32>, tensor<ui8>) -> tensor<3x5xf32>
   return
 }
 
 // -----
 
-func.func @block_matmul_C3_zero(%a: tensor<3x64xf32>, %w: tensor<2x16x5xui8>, %s: tensor<2x5xf32>, %z: tensor<5xui8>) {
+func.func @block_matmul_C3_zero(%a: tensor<3x64xf32>, %w: tensor<2x4x5xui32>, %s: tensor<2x5xf32>, %z: tensor<5xui8>) {
   // expected-error @+2 {{expects a zero point of ui8 for all or for each scale}}
   // expected-error @+1 {{failed to infer returned types}}
-  %0 = nn.block_matmul %a, %w, %s, %z {bits = 4 : i64} : (tensor<3x64xf32>, tensor<2x16x5xui8>, tensor<2x5xf32>, tensor<5xui8>) -> tensor<3x5xf32>
+  %0 = nn.block_matmul %a, %w, %s, %z {bits = 4 : i64} : (tensor<3x64xf32>, tensor<2x4x5xui32>, tensor<2x5xf32>, tensor<5xui8>) -> tensor<3x5xf32>
   return
 }

@@ -144,3 +144,84 @@ func.func @neon(%row: vector<2xbf16>, %w: vector<4x2xbf16>, %sum: vector<4xf32>)
   return %y : vector<4xf32>
 }
 }
+
+// -----
+
+// All four bytes of lanes: unsigned ones of 4 bits, whose products AVX2 sums without saturation, and signed ones.
+module attributes {tgl.target = #tgl.target<name = "cpu", triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v3", features = "", vectorBytes = 32, registers = 16, cacheKiB = 512, threads = 1, dot = "s16s16">} {
+// CHECK-LABEL: func.func @bytes_of_lanes
+// CHECK-SAME: %[[X:.+]]: vector<8xi32>, %[[PACKED:.+]]: vector<8xi32>, %[[SUM:.+]]: vector<8xi32>
+// CHECK: %[[W:.+]] = arith.andi %[[PACKED]]
+// CHECK-DAG: %[[WB:.+]] = vector.bitcast %[[W]] : vector<8xi32> to vector<32xi8>
+// CHECK-DAG: %[[XB:.+]] = vector.bitcast %[[X]] : vector<8xi32> to vector<32xi8>
+// CHECK: %[[PAIRS:.+]] = llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"(%[[WB]], %[[XB]])
+// CHECK: %[[SUMS:.+]] = llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"(%[[PAIRS]], %{{.+}})
+// CHECK: arith.addi %[[SUM]], %[[SUMS]]
+func.func @bytes_of_lanes(%x: vector<8xi32>, %packed: vector<8xi32>, %sum: vector<8xi32>) -> vector<8xi32> {
+  %c8 = arith.constant dense<8> : vector<8xi32>
+  %c16 = arith.constant dense<16> : vector<8xi32>
+  %c24 = arith.constant dense<24> : vector<8xi32>
+  %byte = arith.constant dense<255> : vector<8xi32>
+  %low = arith.constant dense<252645135> : vector<8xi32>
+  %w = arith.andi %packed, %low : vector<8xi32>
+  %w0 = arith.andi %w, %byte : vector<8xi32>
+  %l0 = arith.shli %x, %c24 : vector<8xi32>
+  %x0 = arith.shrsi %l0, %c24 : vector<8xi32>
+  %p0 = arith.muli %w0, %x0 : vector<8xi32>
+  %r1 = arith.shrui %w, %c8 : vector<8xi32>
+  %w1 = arith.andi %r1, %byte : vector<8xi32>
+  %l1 = arith.shli %x, %c16 : vector<8xi32>
+  %x1 = arith.shrsi %l1, %c24 : vector<8xi32>
+  %p1 = arith.muli %w1, %x1 : vector<8xi32>
+  %r2 = arith.shrui %w, %c16 : vector<8xi32>
+  %w2 = arith.andi %r2, %byte : vector<8xi32>
+  %l2 = arith.shli %x, %c8 : vector<8xi32>
+  %x2 = arith.shrsi %l2, %c24 : vector<8xi32>
+  %p2 = arith.muli %w2, %x2 : vector<8xi32>
+  %r3 = arith.shrui %w, %c24 : vector<8xi32>
+  %w3 = arith.andi %r3, %byte : vector<8xi32>
+  %x3 = arith.shrsi %x, %c24 : vector<8xi32>
+  %p3 = arith.muli %w3, %x3 : vector<8xi32>
+  %s01 = arith.addi %p0, %p1 : vector<8xi32>
+  %s23 = arith.addi %p2, %p3 : vector<8xi32>
+  %s = arith.addi %s01, %s23 : vector<8xi32>
+  %y = arith.addi %sum, %s : vector<8xi32>
+  return %y : vector<8xi32>
+}
+
+// Of 8 bits, two products might not fit.
+// CHECK-LABEL: func.func @negative_large_bytes
+// CHECK-NOT: llvm.call_intrinsic
+// CHECK: return
+func.func @negative_large_bytes(%x: vector<8xi32>, %packed: vector<8xi32>, %sum: vector<8xi32>) -> vector<8xi32> {
+  %c8 = arith.constant dense<8> : vector<8xi32>
+  %c16 = arith.constant dense<16> : vector<8xi32>
+  %c24 = arith.constant dense<24> : vector<8xi32>
+  %byte = arith.constant dense<255> : vector<8xi32>
+  %low = arith.constant dense<-1> : vector<8xi32>
+  %w = arith.andi %packed, %low : vector<8xi32>
+  %w0 = arith.andi %w, %byte : vector<8xi32>
+  %l0 = arith.shli %x, %c24 : vector<8xi32>
+  %x0 = arith.shrsi %l0, %c24 : vector<8xi32>
+  %p0 = arith.muli %w0, %x0 : vector<8xi32>
+  %r1 = arith.shrui %w, %c8 : vector<8xi32>
+  %w1 = arith.andi %r1, %byte : vector<8xi32>
+  %l1 = arith.shli %x, %c16 : vector<8xi32>
+  %x1 = arith.shrsi %l1, %c24 : vector<8xi32>
+  %p1 = arith.muli %w1, %x1 : vector<8xi32>
+  %r2 = arith.shrui %w, %c16 : vector<8xi32>
+  %w2 = arith.andi %r2, %byte : vector<8xi32>
+  %l2 = arith.shli %x, %c8 : vector<8xi32>
+  %x2 = arith.shrsi %l2, %c24 : vector<8xi32>
+  %p2 = arith.muli %w2, %x2 : vector<8xi32>
+  %r3 = arith.shrui %w, %c24 : vector<8xi32>
+  %w3 = arith.andi %r3, %byte : vector<8xi32>
+  %x3 = arith.shrsi %x, %c24 : vector<8xi32>
+  %p3 = arith.muli %w3, %x3 : vector<8xi32>
+  %s01 = arith.addi %p0, %p1 : vector<8xi32>
+  %s23 = arith.addi %p2, %p3 : vector<8xi32>
+  %s = arith.addi %s01, %s23 : vector<8xi32>
+  %y = arith.addi %sum, %s : vector<8xi32>
+  return %y : vector<8xi32>
+}
+}
