@@ -56,7 +56,8 @@ bool isPlanFor(tgl::PlanAttr plan, linalg::GenericOp unit) {
          isWithin(plan.getLanes(), 1, 256) && llvm::isPowerOf2_64(plan.getLanes()) &&
          (vectorLoop < 0) == (plan.getLanes() == 1) && isWithin(plan.getVectors(), 1, 16) &&
          isWithin(plan.getUnroll(), 1, 64) && (unrollLoop >= 0 || plan.getUnroll() == 1) &&
-         plan.getLanes() * plan.getVectors() * plan.getUnroll() <= 4096 &&
+         isWithin(plan.getOuter(), 1, 64) && (unrollLoop > 0 || plan.getOuter() == 1) &&
+         plan.getLanes() * plan.getVectors() * plan.getUnroll() * plan.getOuter() <= 4096 &&
          isWithin(plan.getBlock().size(), parallel, unit.getNumLoops()) &&
          llvm::all_of(plan.getBlock(), [](int64_t size) { return size >= 0; });
 }

@@ -17,8 +17,8 @@ namespace tegula {
 
 Value RegisterTile::dotOperand(OpOperand &operand, bool isLeft, int64_t u, int64_t v) {
   AffineMap map = root.getMatchingIndexingMap(&operand);
-  bool isUnrolled = unrollLoop >= 0 && map.isFunctionOfDim(unrollLoop);
-  Value &known = loaded[{&operand, isUnrolled ? u : 0, isLeft && width == lanes ? 0 : v}];
+  int64_t keyU = isUnrolled(map) ? u : 0;
+  Value &known = loaded[{&operand, keyU, isLeft && width == lanes ? 0 : v}];
   if (known)
     return known;
   Type bytes = getElementTypeOrSelf(operand.get().getType());
@@ -44,7 +44,7 @@ Value RegisterTile::dotOperand(OpOperand &operand, bool isLeft, int64_t u, int64
     indices.append({constant(v * lanes), constant(0)});
     result = read(operand.get().getDefiningOp<linalg::UnPackOp>().getSource(), indices, type);
   }
-  return loaded[{&operand, isUnrolled ? u : 0, isLeft && width == lanes ? 0 : v}] = result;
+  return loaded[{&operand, keyU, isLeft && width == lanes ? 0 : v}] = result;
 }
 
 void RegisterTile::emitDots(SmallVectorImpl<Value> &accumulators) {

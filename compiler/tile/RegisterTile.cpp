@@ -74,7 +74,15 @@ RegisterTile::RegisterTile(OpBuilder &builder, linalg::GenericOp root, linalg::G
       isTransposition(plan.getVectorLoop() >= 0 && transposedLoop(root, plan.getVectorLoop()) == plan.getUnrollLoop()),
       depth(plan.getDepth()), dot(plan.getDot() > 1 ? dotFormOf(root) : std::nullopt),
       taps(plan.getDot() > 1 && !dot ? tapFormOf(root) : std::nullopt),
-      blockedLoop(blockedReduction(root, epilogue, plan)), position(root.getNumLoops()) {}
+      blockedLoop(blockedReduction(root, epilogue, plan)), position(root.getNumLoops()) {
+  int64_t outer = unrollLoop - 1;
+  bool takesRows = plan.getOuter() > 1 && outer >= 0 && outer != vectorLoop && depth == 0 && !taps &&
+                   !isTransposition && !ShapedType::isDynamic(ranges[outer].extent) &&
+                   !ShapedType::isDynamic(ranges[unrollLoop].extent) && ranges[unrollLoop].extent <= plan.getUnroll() &&
+                   !isBatch(outer);
+  if (takesRows)
+    outerLoop = outer;
+}
 
 /// A shorter vector saves nothing.
 static constexpr int64_t kLeastLanes = 4;
@@ -188,7 +196,8 @@ Value RegisterTile::emitVectorLoop(Value target) {
 Value RegisterTile::emitOuterLoops(unsigned loopIndex, Value target) {
   if (loopIndex == ranges.size())
     return isVector() && !hasPanels() ? emitVectorLoop(target) : emitUnrolled(target);
-  if ((isVector() && loopIndex == vectorLoop) || (int64_t)loopIndex == unrollLoop || isBatch(loopIndex))
+  if ((isVector() && loopIndex == vectorLoop) || (int64_t)loopIndex == unrollLoop || (int64_t)loopIndex == outerLoop ||
+      isBatch(loopIndex))
     return emitOuterLoops(loopIndex + 1, target);
   if (ranges[loopIndex].extent == 1) {
     position[loopIndex] = ranges[loopIndex].begin;
@@ -205,11 +214,14 @@ Value RegisterTile::emitUnrolled(Value target) {
     return emitTile(1, target);
   if (depth > 0)
     return emitMatrices(target);
-  const LoopRange &range = ranges[unrollLoop];
+  int64_t stepped = outerLoop >= 0 ? outerLoop : unrollLoop, most = outerLoop >= 0 ? plan.getOuter() : plan.getUnroll();
+  int64_t rows = outerLoop >= 0 ? ranges[unrollLoop].extent : 1;
+  position[unrollLoop] = ranges[unrollLoop].begin;
+  const LoopRange &range = ranges[stepped];
   auto blocks = [&](Value begin, Value end, int64_t step, Value carried) {
     return loop(begin, end, step, carried, [&](Value at, Value inner) {
-      position[unrollLoop] = at;
-      return emitTile(step, inner);
+      position[stepped] = at;
+      return emitTile(step * rows, inner);
     });
   };
   if (ShapedType::isDynamic(range.extent)) {
@@ -239,7 +251,7 @@ Value RegisterTile::emitUnrolled(Value target) {
     return rest ? blocks(end(range.extent - lanes), range.end, lanes, target) : target;
   }
   // Tiles of two neighbouring sizes instead of full ones and a small rest.
-  int64_t tiles = (range.extent + plan.getUnroll() - 1) / plan.getUnroll();
+  int64_t tiles = (range.extent + most - 1) / most;
   int64_t small = range.extent / tiles, large = range.extent % tiles;
   Value middle = b.createOrFold<arith::AddIOp>(loc, range.begin, constant(large * (small + 1)));
   if (large)
@@ -502,7 +514,7 @@ Value RegisterTile::readOperand(linalg::GenericOp op, OpOperand &operand, int64_
            llvm::any_of(map.getResults(), [&](AffineExpr expr) { return expr.isFunctionOfDim(loopIndex); });
   };
   bool isUniform = !isVector() || !uses(vectorLoop);
-  int64_t keyU = uses(unrollLoop) ? u : 0, keyV = isUniform && width == lanes ? 0 : v;
+  int64_t keyU = isUnrolled(map) ? u : 0, keyV = isUniform && width == lanes ? 0 : v;
   Value &known = loaded[{&operand, keyU, keyV}];
   if (known)
     return known;
@@ -582,7 +594,11 @@ Value RegisterTile::write(Value value, Value target, int64_t u, int64_t v) {
 }
 
 Value RegisterTile::indexOf(unsigned loopIndex, int64_t u, int64_t v) {
-  int64_t offset = (int64_t)loopIndex == unrollLoop ? u : isVector() && loopIndex == vectorLoop ? v * lanes : 0;
+  int64_t offset = isVector() && loopIndex == vectorLoop ? v * lanes : 0;
+  if ((int64_t)loopIndex == unrollLoop)
+    offset = outerLoop < 0 ? u : u % ranges[unrollLoop].extent;
+  else if ((int64_t)loopIndex == outerLoop)
+    offset = u / ranges[unrollLoop].extent;
   if (!offset)
     return position[loopIndex];
   return b.createOrFold<arith::AddIOp>(loc, position[loopIndex], constant(offset));

@@ -8,7 +8,7 @@
 //   for the parallel loops that choose a right operand of their own (batches, groups)
 //    for the blocks of the vector loop           (panels; innermost if there are no reduction loops)
 //     for the other parallel loops
-//       for the blocks of the unrolled loop
+//       for the blocks of the unrolled loop    (or of the one around it, where the plan takes several whole rows)
 //         accumulators = init
 //         for the reduction loops: accumulators = body(operands, accumulators)
 //         write epilogue(accumulators)
@@ -113,6 +113,10 @@ private:
   bool isVector() const { return lanes > 0; }
   /// Whether each iteration of the loop reads panels of its own.
   bool isBatch(int64_t loop);
+  /// Whether places of a tile differ in what `map` reads.
+  bool isUnrolled(mlir::AffineMap map) const {
+    return (unrollLoop >= 0 && map.isFunctionOfDim(unrollLoop)) || (outerLoop >= 0 && map.isFunctionOfDim(outerLoop));
+  }
   /// Whether the vector loop is around the others: a panel of the right operand serves all rows. What is read once is
   /// walked in the order of memory instead.
   bool hasPanels() { return isVector() && root.getNumReductionLoops() > 0; }
@@ -130,6 +134,7 @@ private:
   bool isLastSingle = false; // whether only the first lane of a masked vector counts
   int64_t maskedFrom;        // the first vector of a tile that may reach beyond the loop
   int64_t tileUnroll = 1;
+  int64_t outerLoop = -1; // of which a tile takes several iterations, each the whole unrolled loop; -1: none
   bool isTransposition;
   int64_t depth;              // that matrices take at a time; 0: the tile at hand has vectors
   std::optional<DotForm> dot; // of the root, if the plan says so

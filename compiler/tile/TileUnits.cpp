@@ -86,7 +86,7 @@ struct TileUnits : impl::TileUnitsBase<TileUnits> {
     auto plan = root->getAttrOfType<tgl::PlanAttr>(tgl::kPlan);
     unsigned parallel = root.getNumParallelLoops();
     if (!plan)
-      plan = tgl::PlanAttr::get(&getContext(), -1, 1, 1, -1, 1, SmallVector<int64_t>(parallel, 0), 1, 0, 0);
+      plan = tgl::PlanAttr::get(&getContext(), -1, 1, 1, -1, 1, SmallVector<int64_t>(parallel, 0), 1, 0, 0, 1);
     linalg::GenericOp epilogue = fusedEpilogue(root);
     linalg::GenericOp last = epilogue ? epilogue : root;
     OpBuilder b(last);

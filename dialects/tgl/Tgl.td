@@ -40,7 +40,8 @@ def Tgl_PlanAttr : Tgl_Attr<"Plan", "plan"> {
   let summary = "How one linalg op is tiled";
   let description = [{
     `vectorLoop` is the loop whose iterations become vector lanes (-1: none, scalar code); `vectors` of `lanes` lanes each are
-    live at a time; `unrollLoop` (-1: none) is the parallel loop of which `unroll` iterations are held in registers;
+    live at a time; `unrollLoop` (-1: none) is the parallel loop of which `unroll` iterations are held in registers, `by` as many
+    (`outer`) of the loop around it where `unroll` is all of it (short rows of an image: two at a time);
     `block` gives per parallel loop the extent of one scf.forall iteration (0: whole extent), then for one of the reduction loops
     the extent of a block that is summed for the whole tile before the next, with partial sums in the result; missing entries are 0.
     `dot` neighbours along the innermost reduction loop, or places of a depthwise window, are multiplied and summed at a time (1 if
@@ -51,7 +52,7 @@ def Tgl_PlanAttr : Tgl_Attr<"Plan", "plan"> {
     Example: `#tgl.plan<vectorLoop = 1, lanes = 8, vectors = 2, unrollLoop = 0, unroll = 6, block = [48, 0]>`
   }];
   let parameters = (ins "int64_t":$vectorLoop, "int64_t":$lanes, "int64_t":$vectors, "int64_t":$unrollLoop, "int64_t":$unroll, ArrayRefParameter<"int64_t">:$block, DefaultValuedParameter<"int64_t", "1">:$dot,
-                        DefaultValuedParameter<"int64_t", "0">:$rows, DefaultValuedParameter<"int64_t", "0">:$depth);
-  let assemblyFormat = "`<` `vectorLoop` `=` $vectorLoop `,` `lanes` `=` $lanes `,` `vectors` `=` $vectors `,` `unrollLoop` `=` $unrollLoop `,` `unroll` `=` $unroll `,` `block` `=` `[` $block `]` (`,` `dot` `=` $dot^)? (`,` `rows` `=` $rows^)? (`,` `depth` `=` $depth^)? `>`";
+                        DefaultValuedParameter<"int64_t", "0">:$rows, DefaultValuedParameter<"int64_t", "0">:$depth, DefaultValuedParameter<"int64_t", "1">:$outer);
+  let assemblyFormat = "`<` `vectorLoop` `=` $vectorLoop `,` `lanes` `=` $lanes `,` `vectors` `=` $vectors `,` `unrollLoop` `=` $unrollLoop `,` `unroll` `=` $unroll (`by` $outer^)? `,` `block` `=` `[` $block `]` (`,` `dot` `=` $dot^)? (`,` `rows` `=` $rows^)? (`,` `depth` `=` $depth^)? `>`";
 }
 #endif

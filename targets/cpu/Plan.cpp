@@ -108,10 +108,11 @@ public:
       unroll = std::min(extents[unrollLoop], variation.unroll);
     chooseMatrices();
     chooseTaps();
+    chooseRows();
     chooseReductionBlock();
     chooseBlocks();
     return tgl::PlanAttr::get(root.getContext(), vectorLoop, lanes, vectors, unrollLoop, unroll, block, dot, rows,
-                              depth);
+                              depth, outer);
   }
 
 private:
@@ -258,6 +259,26 @@ private:
     unroll = groups * rows;
   }
 
+  /// Several whole rows, where one leaves registers unused and what is read along the vector loop serves all: an image
+  /// of 7 x 7 reads its weights four times instead of seven.
+  void chooseRows() {
+    int64_t loop = unrollLoop - 1;
+    if (loop < 0 || loop == vectorLoop || vectorLoop < 0 || !isStatic || depth > 0 || dot > 4 || vectors > 2 ||
+        root.getNumReductionLoops() == 0 || unroll != extents[unrollLoop] || isTransposition || tapFormOf(root))
+      return;
+    bool isShared = llvm::none_of(root.getDpsInputOperands(), [&](OpOperand *operand) {
+      AffineMap map = root.getMatchingIndexingMap(operand);
+      return accessOf(map, vectorLoop) == OperandAccess::Contiguous &&
+             (map.isFunctionOfDim(loop) || map.isFunctionOfDim(unrollLoop));
+    });
+    // The sums, a vector of each column and one element of the left side.
+    int64_t most = (target.getRegisters() - vectors - 1) / (vectors * unroll);
+    if (!isShared || most < 2 || extents[loop] < 2)
+      return;
+    int64_t tiles = (extents[loop] + most - 1) / most;
+    outer = (extents[loop] + tiles - 1) / tiles;
+  }
+
   /// The innermost loop for whose iterations what is read along the vector loop serves several, else the one next to
   /// the vector loop.
   int64_t chooseUnrollLoop() {
@@ -328,9 +349,13 @@ private:
     };
     // The left side of a product stays in half of the second-level cache.
     bool reduces = root.getNumReductionLoops() > 0 && vectorLoop >= 0;
-    unsigned outer = 0;
-    while (outer + 1 < parallel && extents[outer] == 1)
-      ++outer;
+    unsigned first = 0;
+    while (first + 1 < parallel && extents[first] == 1)
+      ++first;
+    // Loops that a tile covers.
+    auto isOfTile = [&](int64_t loop) {
+      return loop == vectorLoop || loop == unrollLoop || (outer > 1 && loop == unrollLoop - 1);
+    };
     if (reduces) {
       SmallVector<int64_t> ofBlock(extents);
       for (unsigned loop = parallel; loop < block.size(); ++loop)
@@ -338,14 +363,14 @@ private:
           ofBlock[loop] = block[loop];
       double bytes = leftBytes(root, vectorLoop, ofBlock, ~0u);
       double parts = bytes / (target.getCacheKiB() * 1024.0 * variation.cacheShare);
-      if (parts > 1 && (int64_t)outer == unrollLoop)
-        splitTiles(outer, unroll, (int64_t)(parts + 0.999), blocks);
-      else if (parts > 1 && (int64_t)outer != vectorLoop)
-        split(outer, (int64_t)(parts + 0.999));
+      if (parts > 1 && (int64_t)first == unrollLoop)
+        splitTiles(first, unroll, (int64_t)(parts + 0.999), blocks);
+      else if (parts > 1 && !isOfTile(first))
+        split(first, (int64_t)(parts + 0.999));
     }
     // Enough blocks for all threads, from the outermost loop inwards; panels last.
     for (unsigned loop = 0; loop < parallel && blocks < wanted; ++loop) {
-      if ((int64_t)loop == vectorLoop || (int64_t)loop == unrollLoop)
+      if (isOfTile(loop))
         continue;
       split(loop, (wanted + blocks - 1) / blocks);
     }
@@ -385,7 +410,7 @@ private:
   bool isStatic, isTransposition = false;
   unsigned parallel;
   SmallVector<int64_t> block;
-  int64_t vectorLoop = -1, lanes = 1, vectors = 1, unrollLoop = -1, unroll = 1, dot = 1, rows = 0, depth = 0;
+  int64_t vectorLoop = -1, lanes = 1, vectors = 1, unrollLoop = -1, unroll = 1, dot = 1, rows = 0, depth = 0, outer = 1;
 };
 } // namespace
 

@@ -33,11 +33,23 @@ static constexpr int64_t kMostTiles = 32;
 /// a tile, Zen 4): the prefetches take the places of what the hardware asks for.
 static constexpr uint32_t kLocality = 3;
 
-/// Whether the read takes a vector of a constant panel whose rows `loop` counts.
-static bool readsPanel(vector::TransferReadOp read, scf::ForOp loop) {
+/// The axis of a constant panel along which `loop` counts its rows, or as many neighbours as are summed at a time (then
+/// they are the last axis); nullopt where the read is of none.
+static std::optional<unsigned> rowOfPanel(vector::TransferReadOp read, scf::ForOp loop) {
+  if (!read.getBase().getDefiningOp<memref::GetGlobalOp>())
+    return std::nullopt;
   auto indices = read.getIndices();
-  return read.getBase().getDefiningOp<memref::GetGlobalOp>() && indices.size() >= 2 &&
-         indices[indices.size() - 2] == loop.getInductionVar();
+  for (unsigned behind : {1, 2}) {
+    if (indices.size() < behind + 1)
+      continue;
+    unsigned axis = indices.size() - 1 - behind;
+    Value index = indices[axis];
+    if (auto division = index.getDefiningOp<arith::DivUIOp>(); division && behind == 2)
+      index = division.getLhs();
+    if (index == loop.getInductionVar())
+      return axis;
+  }
+  return std::nullopt;
 }
 
 /// Whether `value` is `iv` or is computed from it by at most two ops.
@@ -91,15 +103,17 @@ struct PrefetchPanels : impl::PrefetchPanelsBase<PrefetchPanels> {
 
   void prefetch(scf::ForOp loop) {
     for (auto read : llvm::make_early_inc_range(loop.getBody()->getOps<vector::TransferReadOp>())) {
-      if (!readsPanel(read, loop) || tilesOfPanel(read, loop) > kMostTiles)
+      std::optional<unsigned> axis = rowOfPanel(read, loop);
+      if (!axis || tilesOfPanel(read, loop) > kMostTiles)
         continue;
       auto type = cast<MemRefType>(read.getBase().getType());
-      int64_t rowBytes = std::max<int64_t>(type.getShape().back() * type.getElementTypeBitWidth() / 8, 1);
+      int64_t rowBits =
+          type.getElementTypeBitWidth() * ShapedType::getNumElements(type.getShape().drop_front(*axis + 1));
+      int64_t rowBytes = std::max<int64_t>(rowBits / 8, 1);
       OpBuilder b(read);
       Value ahead = arith::ConstantIndexOp::create(b, read.getLoc(), (kAheadBytes + rowBytes - 1) / rowBytes);
       SmallVector<Value> indices(read.getIndices());
-      Value &row = indices[indices.size() - 2];
-      row = arith::AddIOp::create(b, read.getLoc(), row, ahead);
+      indices[*axis] = arith::AddIOp::create(b, read.getLoc(), indices[*axis], ahead);
       memref::PrefetchOp::create(b, read.getLoc(), read.getBase(), indices, /*isWrite=*/false, kLocality,
                                  /*isDataCache=*/true);
       ++prefetches;

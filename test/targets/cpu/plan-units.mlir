@@ -4,6 +4,9 @@
 #a = affine_map<(m, n, k) -> (m, k)>
 #b = affine_map<(m, n, k) -> (k, n)>
 #c = affine_map<(m, n, k) -> (m, n)>
+#x = affine_map<(h, w, n, i, j, k) -> (h + i, w + j, k)>
+#w = affine_map<(h, w, n, i, j, k) -> (i, j, k, n)>
+#y = affine_map<(h, w, n, i, j, k) -> (h, w, n)>
 module attributes {tgl.target = #tgl.target<name = "cpu", triple = "x86_64-linux-gnu", cpu = "x86-64-v3", features = "", vectorBytes = 32, registers = 16, cacheKiB = 512, threads = 4>} {
   // The left side does not fit the cache: rows are split, in tiles of 6, then columns.
   // CHECK-LABEL: @rows
@@ -44,5 +47,32 @@ module attributes {tgl.target = #tgl.target<name = "cpu", triple = "x86_64-linux
         linalg.yield %s : f32
     } -> tensor<24x192xf32>
     return %0 : tensor<24x192xf32>
+  }
+
+  // Rows of three places: two of them at a time read the weights half as often. One of sixteen fills the registers.
+  // CHECK-LABEL: @short_rows
+  // CHECK: unrollLoop = {{[0-9]}}, unroll = 3 by 2, block
+  func.func @short_rows(%x: tensor<5x5x64xf32>, %w: tensor<3x3x64x256xf32>, %c: tensor<3x3x256xf32>) -> tensor<3x3x256xf32> {
+    %0 = linalg.generic {indexing_maps = [#x, #w, #y], iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction", "reduction"]}
+        ins(%x, %w : tensor<5x5x64xf32>, tensor<3x3x64x256xf32>) outs(%c : tensor<3x3x256xf32>) {
+      ^bb0(%a: f32, %b: f32, %z: f32):
+        %p = arith.mulf %a, %b : f32
+        %s = arith.addf %z, %p : f32
+        linalg.yield %s : f32
+    } -> tensor<3x3x256xf32>
+    return %0 : tensor<3x3x256xf32>
+  }
+
+  // CHECK-LABEL: @long_rows
+  // CHECK: unroll = {{[0-9]+}}, block
+  func.func @long_rows(%x: tensor<9x18x64xf32>, %w: tensor<3x3x64x256xf32>, %c: tensor<7x16x256xf32>) -> tensor<7x16x256xf32> {
+    %0 = linalg.generic {indexing_maps = [#x, #w, #y], iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction", "reduction"]}
+        ins(%x, %w : tensor<9x18x64xf32>, tensor<3x3x64x256xf32>) outs(%c : tensor<7x16x256xf32>) {
+      ^bb0(%a: f32, %b: f32, %z: f32):
+        %p = arith.mulf %a, %b : f32
+        %s = arith.addf %z, %p : f32
+        linalg.yield %s : f32
+    } -> tensor<7x16x256xf32>
+    return %0 : tensor<7x16x256xf32>
   }
 }
