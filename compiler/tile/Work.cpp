@@ -45,7 +45,7 @@ static double operationsOf(linalg::GenericOp op) {
     if (type.isIndex() || isa<CastOpInterface>(inner) ||
         isa<arith::ConstantOp, arith::SelectOp, arith::AndIOp, arith::ShRUIOp>(inner))
       return;
-    if (isReal && isa<IntegerType>(type))
+    if (isReal && isa<IntegerType>(type) && !type.isInteger(1))
       count += isa<arith::MulIOp>(inner) ? 2.0 / 3 : 0;
     else
       count += isa<math::FmaOp>(inner) ? 2 : 1;
