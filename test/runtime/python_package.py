@@ -160,6 +160,19 @@ class Dynamic(unittest.TestCase):
         np.testing.assert_array_equal(got, [1, 3])
         self.assertTrue(np.shares_memory(got, y))
 
+    def test_large_results_lie_where_nobody_looks_any_more(self):
+        kept = []
+        for value in range(1, 6):  # growing, as the caches of a decoder do
+            kept.append(self.model.run([np.full(30000 + value, value, np.float32)])["y"])
+        for value, y in enumerate(kept, 1):
+            np.testing.assert_array_equal(y, np.full(30000 + value, value))
+        part = kept[-1][100:200]
+        del kept, y
+        places = {self.model.run([np.ones(30006, np.float32)])["y"].ctypes.data for _ in range(8)}
+        np.testing.assert_array_equal(part, np.full(100, 5))
+        if sys.implementation.name == "cpython":
+            self.assertEqual(len(places), 1)
+
     def test_error_of_the_model(self):
         with self.assertRaisesRegex(tegula.RunError, r"node 'keep' \(Compress\): x has a NaN"):
             self.model.run([np.array([np.nan], np.float32)])

@@ -41,6 +41,19 @@ def _address_reader():
 _address = _address_reader()
 
 
+#: Results of so many bytes are put where earlier ones of the port were: fresh pages would be filled with zeros first.
+_LARGE_BYTES = 1 << 16
+_SPARES = 2  # the results at hand and those of the run before, which many callers still hold
+
+
+def _references(arrays, index):
+    """Of an array of a list; each view of it is one."""
+    return sys.getrefcount(arrays[index])
+
+
+_IDLE = _references([np.empty(1, np.uint8)], 0)  # where the list alone holds it
+
+
 class _Port:
     """An input or output, with what is needed in each run at hand."""
 
@@ -55,6 +68,19 @@ class _Port:
         extents = [info.shape[axis] for axis in range(info.rank)]
         self.shape = tuple(None if extent < 0 else extent for extent in extents)
         self.is_static = None not in self.shape
+        self.bytes = math.prod(self.shape) * np.dtype(self.dtype).itemsize if self.is_static else 0
+        self.spares = []  # memory of large results, which arrays of the caller may still view
+
+    def memory(self, size):
+        """An array of `size` bytes or more that nobody else holds or views."""
+        for index in range(len(self.spares)):
+            if size <= self.spares[index].nbytes <= 2 * size and _references(self.spares, index) == _IDLE:
+                return self.spares[index]
+        # Sequences grow by an element in each run.
+        memory = np.empty(size + size // 8 if size >= _LARGE_BYTES and not self.is_static else size, np.uint8)
+        if size >= _LARGE_BYTES and sys.implementation.name == "cpython":
+            self.spares = [memory, *self.spares][:_SPARES]
+        return memory
 
     def complain(self, text):
         return RunError(f"{self.kind} '{self.name}': {text}")
@@ -122,10 +148,10 @@ class Model:
             for axis, extent in enumerate(port.shape):
                 tensor.shape[axis] = extent or 0
         self._fresh = {}  # output index -> memory that alloc_output gave in this run
-        fresh = self._fresh
+        fresh, ports = self._fresh, self._outs
 
         def alloc_output(_, index, size):
-            memory = fresh[index] = np.empty(size, np.uint8)
+            memory = fresh[index] = ports[index].memory(size)[:size]
             return memory.ctypes.data
 
         self._options = abi.Options(abi_version=abi.ABI_VERSION, threads=threads, profile=int(profile))
@@ -243,6 +269,8 @@ class Model:
             if port.bits:
                 count = math.prod(port.shape)
                 array = np.empty((count * port.bits + 7) // 8, np.uint8)
+            elif port.bytes >= _LARGE_BYTES:
+                array = port.memory(port.bytes)[:port.bytes].view(port.dtype).reshape(port.shape)
             else:
                 array = np.empty(port.shape, port.dtype)
         else:
