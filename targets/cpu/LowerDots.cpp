@@ -132,22 +132,25 @@ struct LowerBytes : OpRewritePattern<arith::AddIOp> {
     return matchPattern(value, m_ConstantInt(&number)) ? std::optional(number.getSExtValue()) : std::nullopt;
   }
 
+  /// What `value` is shifted from, and by how many bytes.
+  template <typename Shift> static Byte shifted(Value value) {
+    auto shift = value.getDefiningOp<Shift>();
+    std::optional<int64_t> by = shift ? numberOf(shift.getRhs()) : std::nullopt;
+    return by && *by % 8 == 0 ? Byte{shift.getLhs(), *by / 8} : Byte{value, 0};
+  }
+
   static std::optional<Byte> unsignedByte(Value value) {
     auto mask = value.getDefiningOp<arith::AndIOp>();
-    if (!mask || numberOf(mask.getRhs()) != 255)
-      return std::nullopt;
-    auto shift = mask.getLhs().getDefiningOp<arith::ShRUIOp>();
-    std::optional<int64_t> by = shift ? numberOf(shift.getRhs()) : std::nullopt;
-    return by && *by % 8 == 0 && *by > 0 ? Byte{shift.getLhs(), *by / 8} : Byte{mask.getLhs(), 0};
+    return mask && numberOf(mask.getRhs()) == 255 ? std::optional(shifted<arith::ShRUIOp>(mask.getLhs()))
+                                                  : std::nullopt;
   }
 
   static std::optional<Byte> signedByte(Value value) {
     auto right = value.getDefiningOp<arith::ShRSIOp>();
     if (!right || numberOf(right.getRhs()) != 24)
       return std::nullopt;
-    auto left = right.getLhs().getDefiningOp<arith::ShLIOp>();
-    std::optional<int64_t> by = left ? numberOf(left.getRhs()) : std::nullopt;
-    return by && *by % 8 == 0 && *by > 0 && *by < 32 ? Byte{left.getLhs(), 3 - *by / 8} : Byte{right.getLhs(), 3};
+    Byte left = shifted<arith::ShLIOp>(right.getLhs());
+    return Byte{left.whole, 3 - left.at};
   }
 
   /// Adds the products that `value` is a sum of to `products`.

@@ -263,7 +263,7 @@ private:
   /// of 7 x 7 reads its weights four times instead of seven.
   void chooseRows() {
     int64_t loop = unrollLoop - 1;
-    if (loop < 0 || loop == vectorLoop || vectorLoop < 0 || !isStatic || depth > 0 || dot > 4 || vectors > 2 ||
+    if (loop < 0 || loop == vectorLoop || vectorLoop < 0 || !isStatic || depth > 0 || vectors > 2 ||
         root.getNumReductionLoops() == 0 || unroll != extents[unrollLoop] || isTransposition || tapFormOf(root))
       return;
     bool isShared = llvm::none_of(root.getDpsInputOperands(), [&](OpOperand *operand) {

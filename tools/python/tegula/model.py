@@ -201,7 +201,8 @@ class Model:
         arrays need not be contiguous; lists and Python numbers are converted.
 
         `out`: a dict of C-contiguous arrays by name that take the results (all or some of them; for an output with a
-        dynamic shape one that is large enough). Returns a dict of arrays in the order of the graph's outputs."""
+        dynamic shape one that is large enough). Returns a dict of arrays in the order of the graph's outputs; large ones lie
+        where an earlier result was, once no array views that any more."""
         ordered = self._in_order(inputs)
         if out and not self._out_set.issuperset(out):
             raise RunError(f"out: the model has no output '{next(name for name in out if name not in self._out_set)}'")
