@@ -24,6 +24,8 @@ namespace tegula {
 // transforms and caches, making an element of the transformed kernel, and reading a weight from memory. Measured on Zen
 // 4 with AVX-512 and with AVX2.
 static constexpr double kPerElement = 24, kPerKernelElement = 40, kPerPartElement = 16, kPerWeight = 8;
+// An element that leaves the second-level cache between transform and product, on Emerald Rapids.
+static constexpr double kPerFarElement = 24;
 // Parts are narrower than the register tile likes: at 1.3 they lose 5 %, at 8 the whole convolution takes a third less.
 static constexpr double kMuchLarger = 4;
 static constexpr int64_t kUsualCacheKiB = 512;
@@ -58,16 +60,21 @@ static bool isWorthIt(ArrayRef<int64_t> w, ArrayRef<int64_t> y, bool hasParts) {
   return direct > kLeastGain * winograd;
 }
 
-/// Rows of tiles, `step` apart, whose transforms and products fill a second-level cache, so that the last band computes
-/// little again; all where the kernel, which each band reads, is larger than they.
+/// Rows of tiles, `step` apart, that are computed at a time: those of the least cost, of products, of weights that each
+/// band reads again, and of transforms and products that leave the second-level cache.
 static int64_t bandRows(ArrayRef<int64_t> w, ArrayRef<int64_t> y, int64_t step, int64_t cacheKiB) {
-  int64_t all = (y[1] + step - 1) / step, places = (step + 2) * (step + 2), ofElement = step == 4 ? 4 : 2;
-  int64_t bytes = places * ((y[2] + step - 1) / step) * y[0] * (ofElement * w[2] + 4 * w[3]);
-  return all;
-  auto computed = [&](int64_t rows) { return (all + rows - 1) / rows * rows; };
-  int64_t most = std::clamp<int64_t>(cacheKiB * 1024 / bytes, 1, all), best = most;
-  for (int64_t rows = most - 1; rows > 0; --rows)
-    if (computed(rows) < computed(best))
+  int64_t all = (y[1] + step - 1) / step, columns = (y[2] + step - 1) / step;
+  int64_t places = (step + 2) * (step + 2), ofElement = step == 4 ? 4 : 2;
+  int64_t rowBytes = places * columns * (ofElement * w[2] + 4 * w[3]);
+  double weights = double(w[2]) * w[3];
+  auto cost = [&](int64_t rows) {
+    double bands = (all + rows - 1) / rows, tiles = bands * rows * columns;
+    bool isNear = rows * rowBytes <= cacheKiB * 1024;
+    return weights * (tiles + bands * kPerWeight) + (isNear ? 0 : tiles * (w[2] + w[3]) * kPerFarElement);
+  };
+  int64_t best = all;
+  for (int64_t rows = all - 1; rows > 0; --rows)
+    if (cost(rows) < cost(best))
       best = rows;
   return best;
 }
