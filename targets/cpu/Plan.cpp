@@ -23,6 +23,15 @@ static constexpr int64_t kReductionBlockBytes = 64 * 1024;
 /// Fewer tiles of rows gain nothing from a panel that is near.
 static constexpr int64_t kLeastTiles = 8;
 
+/// Half cycles until a sum can be added to; what a first-level cache holds of a panel; half cycles that a vector takes
+/// from the second-level cache, beyond what hides behind products. Measured on Emerald Rapids.
+static constexpr double kLatency = 8, kNearBytes = 24 * 1024;
+static constexpr double kPerFarVector = 2;
+/// Half cycles that a load takes in effect, of which two begin in a cycle.
+static constexpr double kPerLoad = 1.2;
+/// Another tile than the usual one has to be better by so much.
+static constexpr double kLeastGain = 0.93;
+
 /// Of 32 bits.
 static constexpr int64_t kNeonLanes = 4;
 
@@ -56,24 +65,25 @@ static int64_t bytesOf(Value operand) {
   return std::max<int64_t>(getElementTypeOrSelf(operand.getType()).getIntOrFloatBitWidth() / 8, 1);
 }
 
-/// Bytes of the operands that change along the unrolled loop but not along the vector loop (the left side of a
-/// product).
-static double leftBytes(linalg::GenericOp op, int64_t vectorLoop, ArrayRef<int64_t> extents, unsigned fixedLoop) {
-  double bytes = 0;
-  for (OpOperand *operand : op.getDpsInputOperands()) {
-    AffineMap map = op.getMatchingIndexingMap(operand);
-    if (accessOf(map, vectorLoop) != OperandAccess::Uniform)
-      continue;
-    double elements = bytesOf(operand->get());
-    for (AffineExpr expr : map.getResults()) {
-      double extent = 0;
-      for (unsigned loop = 0; loop < extents.size(); ++loop)
-        if (loop != fixedLoop && expr.isFunctionOfDim(loop))
-          extent += extents[loop];
-      elements *= std::max(extent, 1.0);
-    }
-    bytes += elements;
+/// Bytes that loops of these extents read of the operand.
+static double readBytes(linalg::GenericOp op, OpOperand *operand, ArrayRef<int64_t> extents) {
+  double bytes = bytesOf(operand->get());
+  for (AffineExpr expr : op.getMatchingIndexingMap(operand).getResults()) {
+    double extent = 0;
+    for (unsigned loop = 0; loop < extents.size(); ++loop)
+      if (expr.isFunctionOfDim(loop))
+        extent += extents[loop];
+    bytes *= std::max(extent, 1.0);
   }
+  return bytes;
+}
+
+/// Bytes of the operands that do not change along the vector loop (the left side of a product).
+static double leftBytes(linalg::GenericOp op, int64_t vectorLoop, ArrayRef<int64_t> extents) {
+  double bytes = 0;
+  for (OpOperand *operand : op.getDpsInputOperands())
+    if (accessOf(op.getMatchingIndexingMap(operand), vectorLoop) == OperandAccess::Uniform)
+      bytes += readBytes(op, operand, extents);
   return bytes;
 }
 
@@ -158,6 +168,62 @@ private:
     vectors = std::min<int64_t>(panels, 2);
     int64_t accumulators = target.getRegisters() * 3 / 4; // the rest holds operands
     unroll = std::min<int64_t>(extents[unrollLoop], accumulators / vectors);
+    chooseProductTile(panels);
+  }
+
+  /// Vectors and rows of a tile of a product, by the time that all its tiles take.
+  void chooseProductTile(int64_t panels) {
+    std::optional<AffineMap> panel = productPanel();
+    if (!panel)
+      return;
+    int64_t bytes = target.getVectorBytes();
+    for (unsigned loop = parallel; loop < extents.size(); ++loop)
+      bytes *= extents[loop];
+    double least = timeOf(panels, bytes);
+    int64_t bestVectors = vectors, bestUnroll = unroll;
+    for (int64_t candidate : {1, 2, 3}) {
+      vectors = candidate;
+      unroll = std::min(extents[unrollLoop], (target.getRegisters() - vectors - 1) / vectors);
+      if (vectors > panels || timeOf(panels, bytes) >= kLeastGain * least)
+        continue;
+      least = timeOf(panels, bytes);
+      bestVectors = vectors;
+      bestUnroll = unroll;
+    }
+    vectors = bestVectors;
+    unroll = bestUnroll;
+  }
+
+  /// How the right side of a product is indexed, if this is one: its rows all read the same panels.
+  std::optional<AffineMap> productPanel() {
+    SmallVector<OpOperand *> inputs = root.getDpsInputOperands();
+    if (inputs.size() != 2)
+      return std::nullopt;
+    for (auto [right, left] : {std::pair(inputs[1], inputs[0]), std::pair(inputs[0], inputs[1])}) {
+      AffineMap panel = root.getMatchingIndexingMap(right), rows = root.getMatchingIndexingMap(left);
+      if (accessOf(panel, vectorLoop) == OperandAccess::Contiguous && !panel.isFunctionOfDim(unrollLoop) &&
+          accessOf(rows, vectorLoop) == OperandAccess::Uniform && rows.isFunctionOfDim(unrollLoop))
+        return panel;
+    }
+    return std::nullopt;
+  }
+
+  /// Half cycles for a step of the reduction, of all rows and panels: two products and two loads at a time, sums that
+  /// wait for the last ones, and vectors of panels of `bytes` that come from the second-level cache.
+  double timeOf(int64_t panels, int64_t bytes) {
+    auto ofTile = [&](int64_t rows, int64_t columns) {
+      double step = std::max<double>({double(rows * columns), kPerLoad * (rows + columns), kLatency});
+      return step + (bytes * columns > kNearBytes ? kPerFarVector * columns : 0);
+    };
+    auto ofRows = [&](int64_t columns) {
+      int64_t loop = unrollLoop - 1, together = mostRows(columns), row = extents[unrollLoop];
+      int64_t count = together > 1 ? extents[loop] : row, most = together > 1 ? together : unroll;
+      int64_t ofOne = together > 1 ? row : 1, tiles = (count + most - 1) / most, small = count / tiles;
+      double time = (count % tiles) * ofTile((small + 1) * ofOne, columns) +
+                    (tiles - count % tiles) * ofTile(small * ofOne, columns);
+      return together > 1 ? time / extents[loop] : time;
+    };
+    return (panels / vectors) * ofRows(vectors) + (panels % vectors ? ofRows(panels % vectors) : 0);
   }
 
   /// Operands that are read so in the vector loop.
@@ -262,21 +328,27 @@ private:
   /// Several whole rows, where one leaves registers unused and what is read along the vector loop serves all: an image
   /// of 7 x 7 reads its weights four times instead of seven.
   void chooseRows() {
+    int64_t most = mostRows(vectors);
+    if (most < 2)
+      return;
+    int64_t loop = unrollLoop - 1, tiles = (extents[loop] + most - 1) / most;
+    outer = (extents[loop] + tiles - 1) / tiles;
+  }
+
+  /// Of whole rows in a tile of `columns` vectors; 1 where rows are not whole or not alike.
+  int64_t mostRows(int64_t columns) {
     int64_t loop = unrollLoop - 1;
     if (loop < 0 || loop == vectorLoop || vectorLoop < 0 || !isStatic || depth > 0 || vectors > 2 ||
         root.getNumReductionLoops() == 0 || unroll != extents[unrollLoop] || isTransposition || tapFormOf(root))
-      return;
+      return 1;
     bool isShared = llvm::none_of(root.getDpsInputOperands(), [&](OpOperand *operand) {
       AffineMap map = root.getMatchingIndexingMap(operand);
       return accessOf(map, vectorLoop) == OperandAccess::Contiguous &&
              (map.isFunctionOfDim(loop) || map.isFunctionOfDim(unrollLoop));
     });
     // The sums, a vector of each column and one element of the left side.
-    int64_t most = (target.getRegisters() - vectors - 1) / (vectors * unroll);
-    if (!isShared || most < 2 || extents[loop] < 2)
-      return;
-    int64_t tiles = (extents[loop] + most - 1) / most;
-    outer = (extents[loop] + tiles - 1) / tiles;
+    int64_t most = (target.getRegisters() - columns - 1) / (columns * unroll);
+    return isShared ? std::clamp<int64_t>(most, 1, extents[loop]) : 1;
   }
 
   /// The innermost loop for whose iterations what is read along the vector loop serves several, else the one next to
@@ -361,25 +433,46 @@ private:
       for (unsigned loop = parallel; loop < block.size(); ++loop)
         if (block[loop])
           ofBlock[loop] = block[loop];
-      double bytes = leftBytes(root, vectorLoop, ofBlock, ~0u);
+      double bytes = leftBytes(root, vectorLoop, ofBlock);
       double parts = bytes / (target.getCacheKiB() * 1024.0 * variation.cacheShare);
       if (parts > 1 && (int64_t)first == unrollLoop)
         splitTiles(first, unroll, (int64_t)(parts + 0.999), blocks);
       else if (parts > 1 && !isOfTile(first))
         split(first, (int64_t)(parts + 0.999));
     }
-    // Enough blocks for all threads, from the outermost loop inwards; panels last.
-    for (unsigned loop = 0; loop < parallel && blocks < wanted; ++loop) {
-      if (isOfTile(loop))
-        continue;
-      split(loop, (wanted + blocks - 1) / blocks);
-    }
+    // Enough blocks for all threads, from the outermost loop inwards; then panels. Each block of rows reads the panels
+    // again: where those do not stay near, rows come after them.
+    std::optional<AffineMap> far = reduces && unrollLoop >= 0 ? farPanels() : std::nullopt;
+    auto splitOuter = [&](bool isRowsTurn) {
+      for (unsigned loop = 0; loop < parallel && blocks < wanted; ++loop) {
+        bool comesLate = far && !far->isFunctionOfDim(loop);
+        if (!isOfTile(loop) && comesLate == isRowsTurn)
+          split(loop, (wanted + blocks - 1) / blocks);
+      }
+    };
+    splitOuter(false);
     if (vectorLoop >= 0 && blocks < wanted)
       splitTiles(vectorLoop, lanes * vectors, wanted, blocks);
+    splitOuter(true);
     // The last squares reach back over others where they do not fill the loop.
     bool isWhole = !isTransposition || extents[unrollLoop] % unroll == 0;
     if (unrollLoop >= 0 && isWhole && !block[unrollLoop] && blocks < wanted)
       splitTiles(unrollLoop, unroll, wanted, blocks);
+  }
+
+  /// How what all rows read along the vector loop is indexed, as weights, if it exceeds the second-level cache and what
+  /// else is read.
+  std::optional<AffineMap> farPanels() {
+    double panels = 0, others = 0;
+    std::optional<AffineMap> found;
+    for (OpOperand *operand : root.getDpsInputOperands()) {
+      AffineMap map = root.getMatchingIndexingMap(operand);
+      bool isPanel = accessOf(map, vectorLoop) == OperandAccess::Contiguous && !map.isFunctionOfDim(unrollLoop);
+      if (isPanel)
+        found = map;
+      (isPanel ? panels : others) += readBytes(root, operand, extents);
+    }
+    return panels > others && panels > target.getCacheKiB() * 1024 ? found : std::nullopt;
   }
 
   /// Whether the bands around the op run on all threads, so that it runs on one.

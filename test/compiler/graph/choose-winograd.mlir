@@ -12,6 +12,18 @@ func.func @pays(%x: tensor<1x27x30x64xf32>) -> tensor<1x27x31x96xf32> {
   return %y : tensor<1x27x31x96xf32>
 }
 
+// Bands of an image that is larger than the cache; not where each would read a large kernel again.
+// CHECK-LABEL: @in_bands
+// CHECK: nn.winograd_conv %{{.+}} {extents = array<i64: 64, 64>, rows = {{[1-4]}} : i64}
+// CHECK: nn.winograd_conv %{{.+}} {extents = array<i64: 28, 28>, rows = 7 : i64}
+func.func @in_bands(%x: tensor<1x64x64x64xf32>, %z: tensor<1x28x28x128xf32>) -> (tensor<1x64x64x64xf32>, tensor<1x28x28x128xf32>) {
+  %w = nn.constant dense_resource<ww> : tensor<3x3x64x64xf32>
+  %v = nn.constant dense_resource<vv> : tensor<3x3x128x128xf32>
+  %y = nn.conv %x, %w {layout = "channels_last", group = 1 : i64, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, low = array<i64: 1, 1>, high = array<i64: 1, 1>} : (tensor<1x64x64x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x64x64x64xf32>
+  %0 = nn.conv %z, %v {layout = "channels_last", group = 1 : i64, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, low = array<i64: 1, 1>, high = array<i64: 1, 1>} : (tensor<1x28x28x128xf32>, tensor<3x3x128x128xf32>) -> tensor<1x28x28x128xf32>
+  return %y, %0 : tensor<1x64x64x64xf32>, tensor<1x28x28x128xf32>
+}
+
 // More kernel than image: one part of it after the other.
 // CHECK-LABEL: @in_parts
 // CHECK: %[[R:.+]] = nn.reshape %{{.+}} : (tensor<3x3x256x256xf32>) -> tensor<3x3x256x16x16xf32>
@@ -59,7 +71,7 @@ func.func @integers(%x: tensor<1x29x30x64xi16>, %z: tensor<1x9x9x1024xi16>) -> (
 {-#
   dialect_resources: {
     builtin: {
-      w: "0x40000000", p: "0x40000000", u: "0x40000000", v: "0x40000000", ww: "0x40000000", i: "0x40000000", j: "0x40000000"
+      w: "0x40000000", p: "0x40000000", u: "0x40000000", v: "0x40000000", ww: "0x40000000", vv: "0x40000000", i: "0x40000000", j: "0x40000000"
     }
   }
 #-}

@@ -27,7 +27,7 @@ def product():
 
 
 def batch():
-    a, b = draw(3, 97, 5001), draw(3, 5001, 45, scale=0.02)
+    a, b = draw(3, 130, 5001), draw(3, 5001, 45, scale=0.02)
     return [helper.make_node("MatMul", ["a", "b"], ["y"])], {}, {"a": a, "b": b}, a.astype(np.float64) @ b
 
 

@@ -49,9 +49,9 @@ module attributes {tgl.target = #tgl.target<name = "cpu", triple = "x86_64-linux
     return %0 : tensor<24x192xf32>
   }
 
-  // Rows of three places: two of them at a time read the weights half as often. One of sixteen fills the registers.
+  // Rows of three places: all of them at a time read the weights once. One of sixteen fills the registers.
   // CHECK-LABEL: @short_rows
-  // CHECK: unrollLoop = {{[0-9]}}, unroll = 3 by 2, block
+  // CHECK: unrollLoop = {{[0-9]}}, unroll = 3 by 3, block
   func.func @short_rows(%x: tensor<5x5x64xf32>, %w: tensor<3x3x64x256xf32>, %c: tensor<3x3x256xf32>) -> tensor<3x3x256xf32> {
     %0 = linalg.generic {indexing_maps = [#x, #w, #y], iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction", "reduction"]}
         ins(%x, %w : tensor<5x5x64xf32>, tensor<3x3x64x256xf32>) outs(%c : tensor<3x3x256xf32>) {
@@ -61,6 +61,21 @@ module attributes {tgl.target = #tgl.target<name = "cpu", triple = "x86_64-linux
         linalg.yield %s : f32
     } -> tensor<3x3x256xf32>
     return %0 : tensor<3x3x256xf32>
+  }
+
+  // Two rows of seven with a vector each, instead of rows of four and three with two; the weights do not stay in the
+  // cache, so that threads share them rather than the rows.
+  // CHECK-LABEL: @rows_of_seven
+  // CHECK: vectors = 1, unrollLoop = 1, unroll = 7 by 2, block = [0, 0, {{[1-9][0-9]*}}]
+  func.func @rows_of_seven(%x: tensor<9x9x512xf32>, %w: tensor<3x3x512x512xf32>, %c: tensor<7x7x512xf32>) -> tensor<7x7x512xf32> {
+    %0 = linalg.generic {indexing_maps = [#x, #w, #y], iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction", "reduction"]}
+        ins(%x, %w : tensor<9x9x512xf32>, tensor<3x3x512x512xf32>) outs(%c : tensor<7x7x512xf32>) {
+      ^bb0(%a: f32, %b: f32, %z: f32):
+        %p = arith.mulf %a, %b : f32
+        %s = arith.addf %z, %p : f32
+        linalg.yield %s : f32
+    } -> tensor<7x7x512xf32>
+    return %0 : tensor<7x7x512xf32>
   }
 
   // CHECK-LABEL: @long_rows
