@@ -23,6 +23,38 @@ OperandAccess accessOf(AffineMap map, int64_t vectorLoop) {
   return coefficientOf(results.back(), vectorLoop) == 1 ? OperandAccess::Contiguous : OperandAccess::Irregular;
 }
 
+/// Whether the value, in the body of `op`, differs along `loop`.
+static bool changesAlong(linalg::GenericOp op, Value value, int64_t loop) {
+  llvm::SetVector<Value> values;
+  values.insert(value);
+  for (size_t i = 0; i < values.size(); ++i) {
+    auto argument = dyn_cast<BlockArgument>(values[i]);
+    if (argument && argument.getOwner() == op.getBlock()) {
+      if (op.getMatchingIndexingMap(&op->getOpOperand(argument.getArgNumber())).isFunctionOfDim(loop))
+        return true;
+      continue;
+    }
+    Operation *made = values[i].getDefiningOp();
+    if (!made || made->getBlock() != op.getBlock())
+      continue;
+    if (auto index = dyn_cast<linalg::IndexOp>(made); index && (int64_t)index.getDim() == loop)
+      return true;
+    values.insert(made->operand_begin(), made->operand_end());
+  }
+  return false;
+}
+
+/// Whether neighbours along `loop` read neighbours of a row, whose place does not differ along it.
+static bool readsRow(linalg::GenericOp op, tensor::ExtractOp extract, int64_t loop) {
+  if (extract.getIndices().empty())
+    return false;
+  auto last = extract.getIndices().back().getDefiningOp<linalg::IndexOp>();
+  return last && last->getBlock() == op.getBlock() && (int64_t)last.getDim() == loop &&
+         extract.getTensor().getParentBlock() != op.getBlock() && extract.getType().isIntOrFloat() &&
+         extract.getType().getIntOrFloatBitWidth() >= 8 &&
+         llvm::none_of(extract.getIndices().drop_back(), [&](Value at) { return changesAlong(op, at, loop); });
+}
+
 bool canVectorize(linalg::GenericOp op, int64_t vectorLoop) {
   for (OpOperand &operand : op->getOpOperands()) {
     OperandAccess access = accessOf(op.getMatchingIndexingMap(&operand), vectorLoop);
@@ -32,11 +64,11 @@ bool canVectorize(linalg::GenericOp op, int64_t vectorLoop) {
     if (!element.isIntOrFloat() || element.getIntOrFloatBitWidth() < 8)
       return false;
   }
-  for (Operation &inner : op.getBlock()->without_terminator())
-    if (!isa<linalg::IndexOp>(inner) &&
-        (!OpTrait::hasElementwiseMappableTraits(&inner) && !isa<arith::ConstantOp>(inner)))
-      return false;
-  return true;
+  return llvm::all_of(op.getBlock()->without_terminator(), [&](Operation &inner) {
+    if (auto extract = dyn_cast<tensor::ExtractOp>(inner))
+      return readsRow(op, extract, vectorLoop);
+    return isa<linalg::IndexOp, arith::ConstantOp>(inner) || OpTrait::hasElementwiseMappableTraits(&inner);
+  });
 }
 
 std::optional<unsigned> transposedLoop(linalg::GenericOp op, int64_t vectorLoop) {
@@ -449,11 +481,40 @@ Value RegisterTile::evaluate(linalg::GenericOp op, ArrayRef<Value> arguments, in
       mapping.map(index.getResult(), at);
       continue;
     }
+    if (auto extract = dyn_cast<tensor::ExtractOp>(inner); extract && isVector()) {
+      SmallVector<Value> indices;
+      for (Value index : extract.getIndices().drop_back())
+        indices.push_back(scalarOf(op, index, u));
+      indices.push_back(indexOf(vectorLoop, u, v));
+      mapping.map(extract.getResult(), readVector(extract.getTensor(), indices, mask(v)));
+      continue;
+    }
     cloneOnVectors(inner, mapping);
   }
   Value yielded = (last ? last : op.getBlock()->getTerminator())->getOperand(0);
   Value result = mapping.lookupOrDefault(yielded);
   return isVector() && !isa<VectorType>(result.getType()) ? toVector(result) : result;
+}
+
+Value RegisterTile::scalarOf(linalg::GenericOp op, Value value, int64_t u) {
+  if (auto argument = dyn_cast<BlockArgument>(value); argument && argument.getOwner() == op.getBlock()) {
+    OpOperand &operand = op->getOpOperand(argument.getArgNumber());
+    if (!isa<RankedTensorType>(operand.get().getType()))
+      return operand.get();
+    SmallVector<Value> indices;
+    for (AffineExpr expr : op.getMatchingIndexingMap(&operand).getResults())
+      indices.push_back(apply(expr, u, 0));
+    return tensor::ExtractOp::create(b, loc, operand.get(), indices);
+  }
+  Operation *made = value.getDefiningOp();
+  if (!made || made->getBlock() != op.getBlock())
+    return value;
+  if (auto index = dyn_cast<linalg::IndexOp>(made))
+    return indexOf(index.getDim(), u, 0);
+  IRMapping mapping;
+  for (Value operand : made->getOperands())
+    mapping.map(operand, scalarOf(op, operand, u));
+  return b.clone(*made, mapping)->getResult(cast<OpResult>(value).getResultNumber());
 }
 
 Value RegisterTile::cloneOnVectors(Operation &op, IRMapping &mapping) {

@@ -38,7 +38,8 @@ struct LoopRange {
 enum class OperandAccess { Uniform, Contiguous, Irregular };
 OperandAccess accessOf(mlir::AffineMap map, int64_t vectorLoop);
 
-/// Whether every scalar op of the body exists on vectors and every operand is uniform or contiguous along `vectorLoop`.
+/// Whether every scalar op of the body exists on vectors (extracts, where they read a row along `vectorLoop`) and every
+/// operand is uniform or contiguous along it.
 bool canVectorize(mlir::linalg::GenericOp op, int64_t vectorLoop);
 
 /// The parallel loop, other than `vectorLoop`, along which `op`, if it only moves elements, reads neighbours; nullopt
@@ -95,6 +96,8 @@ private:
   /// The body of `op` on vectors, up to but without `last` where that is given.
   Value evaluate(mlir::linalg::GenericOp op, llvm::ArrayRef<Value> arguments, int64_t u, int64_t v,
                  mlir::Operation *last = nullptr);
+  /// The value of the body of `op`, which does not change along the vector loop, as one number.
+  Value scalarOf(mlir::linalg::GenericOp op, Value value, int64_t u);
   Value cloneOnVectors(mlir::Operation &op, mlir::IRMapping &mapping);
   Value initial(int64_t u, int64_t v);
   Value partial(Value target, int64_t u, int64_t v);

@@ -10,6 +10,7 @@
 #include "tegula/targets/cpu/Cpu.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/TargetParser/Triple.h"
 
 using namespace mlir;
@@ -135,8 +136,15 @@ private:
     if (!canVectorize(root, innermost))
       return chooseTransposition(innermost);
     int64_t bits = 8;
-    for (Value operand : root->getOperands())
-      bits = std::max<int64_t>(bits, getElementTypeOrSelf(operand.getType()).getIntOrFloatBitWidth());
+    // Places of rows are read as single numbers, whatever their width.
+    bool readsRows = llvm::any_of(*root.getBlock(), [](Operation &op) { return isa<tensor::ExtractOp>(op); });
+    for (OpOperand &operand : root->getOpOperands()) {
+      Type element = getElementTypeOrSelf(operand.get().getType());
+      bool isPlace = readsRows && element.isInteger() &&
+                     accessOf(root.getMatchingIndexingMap(&operand), innermost) == OperandAccess::Uniform;
+      if (!isPlace)
+        bits = std::max<int64_t>(bits, element.getIntOrFloatBitWidth());
+    }
     lanes = std::max<int64_t>(target.getVectorBytes() * 8 / bits, 1);
     while (lanes > 4 && extents[innermost] <= lanes / 2)
       lanes /= 2;
