@@ -65,24 +65,40 @@ LogicalResult QuantizeOp::verify() {
   return success();
 }
 
+/// Whether a scale is one constant f32 whose products with 16-bit integers stay normal numbers.
+static bool isUsualScale(Value scale) {
+  DenseElementsAttr number;
+  if (!matchPattern(scale, m_Constant(&number)) || !number.isSplat() || !number.getElementType().isF32())
+    return false;
+  float value = number.getSplatValue<float>();
+  return value > 1e-12f && value < 1e12f;
+}
+
 FailureOr<SmallVector<Value>> QuantizeOp::lower(LoweringBuilder &b, ValueRange operands) {
   Type from = getElementTypeOrSelf(getX()), to = getElementTypeOrSelf(getY()), f32 = b.b.getF32Type();
   bool isUnsigned = to.isUnsignedInteger();
   int64_t width = to.getIntOrFloatBitWidth(), low = isUnsigned ? 0 : -(int64_t(1) << (width - 1));
   int64_t high = low + (int64_t(1) << width) - 1;
+  bool isEarly = width <= 16 && from.isF32() && isUsualScale(getScale());
   return SmallVector<Value>{mapAffine(b, operands, getY().getType(), [&](ArrayRef<Value> elements) {
     Value scale = elements[1], x = elements[0];
     if (isa<IntegerType>(from))
       x = b.cast(x, scale.getType());
     // Saturated before it becomes an integer: any integer minus a zero point is exact in f32, and so are these bounds
     // after rounding.
-    Value quotient = b.cast(b.div(x, scale), f32), lowest = b.number(f32, low), highest = b.number(f32, high);
+    Value lowest = b.number(f32, low), highest = b.number(f32, high);
     if (operands.size() == 3) {
       Value zero = b.cast(elements[2], f32, isUnsigned);
       lowest = b.sub(lowest, zero);
       highest = b.sub(highest, zero);
     }
-    Value kept = b.quickMin(b.quickMax(quotient, lowest), highest);
+    // Saturated before the division where the scale is known: the rounded product of a bound and the scale, divided
+    // by it, is the bound to within 0.01. What is bounded is divided faster.
+    if (isEarly)
+      x = b.quickMin(b.quickMax(x, b.mul(lowest, scale)), b.mul(highest, scale));
+    Value kept = b.cast(b.div(x, scale), f32);
+    if (!isEarly)
+      kept = b.quickMin(b.quickMax(kept, lowest), highest);
     Type i32 = b.b.getI32Type();
     Value integer = arith::FPToSIOp::create(b.b, b.loc, i32, math::RoundEvenOp::create(b.b, b.loc, kept));
     if (operands.size() == 3)

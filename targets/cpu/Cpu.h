@@ -25,6 +25,9 @@ llvm::SmallVector<tgl::PlanAttr> candidatesOf(mlir::linalg::GenericOp root, tgl:
 /// Lowers a module of the buffer stage to the LLVM dialect: units become functions, called through the runtime.
 void addLoweringPasses(mlir::OpPassManager &pm);
 
+/// Whether the CPU multiplies and adds in one instruction, rounded once.
+bool hasFma(tgl::TargetAttr target);
+
 /// An LLVM target machine for the attribute; null with a message in `why`.
 std::unique_ptr<llvm::TargetMachine> createMachine(tgl::TargetAttr target, int optLevel, std::string &why);
 

@@ -4,6 +4,7 @@
 #include "tegula/compiler/buffer/Passes.h"
 #include "tegula/compiler/emit/Header.h"
 #include "tegula/dialects/tgl/Tgl.h"
+#include "tegula/targets/cpu/Cpu.h"
 #include "tegula/targets/cpu/Passes.h"
 
 #include "mlir/IR/AsmState.h"
@@ -155,15 +156,11 @@ std::string DescriptorBuilder::requiredFeatures(const llvm::Triple &triple) {
     return "sve-" + std::to_string(target.getVectorBytes() * 8);
   if (!triple.isX86())
     return "";
-  std::string all = target.getVectorBytes() >= 64   ? "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq"
-                    : target.getVectorBytes() >= 32 ? "avx"
-                                                    : "";
-  if (target.getVectorBytes() == 32) {
-    bool isV3 = target.getCpu() == "x86-64-v3" || target.getFeatures().contains("+avx2") ||
-                !target.getCpu().starts_with("x86-64");
-    all = isV3 ? "avx2,fma" : "avx";
-  }
-  return all;
+  if (target.getVectorBytes() >= 64)
+    return "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq";
+  if (target.getVectorBytes() < 32)
+    return "";
+  return cpu::hasFma(target) ? "avx2,fma" : "avx";
 }
 
 void DescriptorBuilder::add(const llvm::Triple &triple) {

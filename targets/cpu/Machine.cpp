@@ -12,6 +12,15 @@ using namespace llvm;
 
 namespace tegula::cpu {
 
+bool hasFma(tgl::TargetAttr target) {
+  Triple triple(target.getTriple());
+  if (!triple.isX86() || target.getVectorBytes() >= 64)
+    return triple.isX86() || triple.isAArch64();
+  StringRef cpu = target.getCpu();
+  bool isKnown = !cpu.starts_with("x86-64") || cpu == "x86-64-v3" || cpu == "x86-64-v4";
+  return target.getVectorBytes() == 32 && (isKnown || target.getFeatures().contains("+avx2"));
+}
+
 std::unique_ptr<TargetMachine> createMachine(tgl::TargetAttr target, int optLevel, std::string &why) {
   Triple triple(target.getTriple());
   std::string error;
