@@ -21,7 +21,8 @@ def embedding():
     words, places = (random.standard_normal((n, 37)).astype(np.float32) for n in (50, 8))
     nodes = [helper.make_node("Gather", ["words", "i"], ["a"]), helper.make_node("Gather", ["places", "k"], ["b"]),
              helper.make_node("Add", ["a", "b"], ["y"])]
-    return nodes, {"words": words, "places": places}, {"i": np.array([[3, -1, 49, 0, -50]]), "k": np.array([[0, 1, 7, 3, 2]])}
+    feeds = {"i": np.array([[3, -1, 49, 0, -50]]), "k": np.array([[0, 1, 7, 3, 2]])}
+    return nodes, {"words": words, "places": places}, feeds
 
 
 def resize(channels, to, **attributes):
@@ -29,7 +30,8 @@ def resize(channels, to, **attributes):
     x = random.standard_normal((1, 4, 9, 11)).astype(np.float32)
     weights = {"v": random.standard_normal((channels, 4, 1, 1)).astype(np.float32), "s": np.array([1, channels, *to]),
                "w": random.standard_normal((4, channels, 1, 1)).astype(np.float32)}
-    nodes = [helper.make_node("Conv", ["x", "v"], ["a"]), helper.make_node("Resize", ["a", "", "", "s"], ["b"], **attributes),
+    nodes = [helper.make_node("Conv", ["x", "v"], ["a"]),
+             helper.make_node("Resize", ["a", "", "", "s"], ["b"], **attributes),
              helper.make_node("Conv", ["b", "w"], ["y"])]
     return nodes, weights, {"x": x}
 
