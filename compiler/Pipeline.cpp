@@ -49,6 +49,9 @@ static void graphStage(const CompileOptions &options, OpPassManager &pm) {
   // Before scales move into weights: those of quantized ones are integers.
   function.addPass(createFoldDequantize());
   function.addPass(canonicalize());
+  // Of what is still computed with real numbers. FoldConstants evaluates the tables.
+  function.addPass(createFoldTables());
+  function.addPass(canonicalize());
   // Scales move into weights as ops on constants; FoldConstants then evaluates them.
   function.addPass(createFoldScales());
   function.addPass(canonicalize());

@@ -258,21 +258,24 @@ struct SinkThroughElementwise : RewritePattern {
   }
 
   LogicalResult matchAndRewrite(Operation *op, PatternRewriter &b) const override {
-    if (!isa<nn::UnaryOp, nn::BinaryOp, nn::SelectOp, nn::CastOp, nn::QuantizeOp, nn::DequantizeOp>(op))
+    if (!isa<nn::UnaryOp, nn::BinaryOp, nn::SelectOp, nn::CastOp, nn::QuantizeOp, nn::DequantizeOp, nn::LookupOp>(op))
       return failure();
+    auto isTable = [](OpOperand &operand) {
+      return isa<nn::LookupOp>(operand.getOwner()) && operand.getOperandNumber() == 1;
+    };
     int64_t rank = rankOf(op->getResult(0)), largest = 0;
     bool any = false;
-    for (Value operand : op->getOperands())
-      if (beforeTranspose(operand) && rankOf(operand) == rank) {
+    for (OpOperand &operand : op->getOpOperands())
+      if (!isTable(operand) && beforeTranspose(operand.get()) && rankOf(operand.get()) == rank) {
         any = true;
-        auto type = cast<RankedTensorType>(operand.getType());
+        auto type = cast<RankedTensorType>(operand.get().getType());
         largest = std::max(largest, type.hasStaticShape() ? type.getNumElements() : INT64_MAX);
       }
     if (!any)
       return b.notifyMatchFailure(op, "no operand is transposed");
     SmallVector<Value> operands;
-    for (Value operand : op->getOperands()) {
-      Value last = inLast(b, op->getLoc(), operand, rank, largest);
+    for (OpOperand &operand : op->getOpOperands()) {
+      Value last = isTable(operand) ? operand.get() : inLast(b, op->getLoc(), operand.get(), rank, largest);
       if (!last)
         return b.notifyMatchFailure(op, "another operand would have to be transposed");
       operands.push_back(last);

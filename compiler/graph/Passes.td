@@ -24,6 +24,16 @@ def FoldDequantize : Pass<"tegula-fold-dequantize", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"folded", "folded", "Number of convolutions and products of integers">];
 }
 
+def FoldTables : Pass<"tegula-fold-tables", "::mlir::func::FuncOp"> {
+  let summary = "Functions of one 8-bit number with an 8-bit result become tables";
+  let description = [{
+    A quantization of elementwise ops that all depend on one quantized tensor (Gelu, swish, sigmoid, whatever their parts),
+    with one scale and zero point each, becomes an `nn.lookup`, if an exponential, a root or another function that costs
+    more is in it. The table is made by the same ops on all 256 numbers.
+  }];
+  let statistics = [Statistic<"folded", "folded", "Number of quantizations that became tables">];
+}
+
 def FoldExpands : Pass<"tegula-fold-expands", "::mlir::func::FuncOp"> {
   let summary = "Remove broadcasts between tensors whose extents are equal in every run";
   let description = [{

@@ -178,7 +178,12 @@ struct LowerToLinalg : impl::LowerToLinalgBase<LowerToLinalg> {
     builder.setInsertionPointToEnd(block);
     checkSymbols(function, *block, builder);
     // In a quantized network a difference of rounding may become one of a whole step.
-    bool isQuantized = function.walk([](nn::QuantizeOp) { return WalkResult::interrupt(); }).wasInterrupted();
+    bool isQuantized = function
+                           .walk([](Operation *op) {
+                             bool rounds = isa<nn::QuantizeOp, nn::LookupOp>(op);
+                             return rounds ? WalkResult::interrupt() : WalkResult::advance();
+                           })
+                           .wasInterrupted();
     if (failed(lowerBlock(function.getBody().front(), builder, mapping, isQuantized))) {
       body.dropAllReferences();
       return signalPassFailure();

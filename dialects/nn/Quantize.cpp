@@ -131,6 +131,24 @@ FailureOr<SmallVector<Value>> DequantizeOp::lower(LoweringBuilder &b, ValueRange
   })};
 }
 
+LogicalResult LookupOp::verify() {
+  auto x = tensorType(getX()), table = tensorType(getTable()), y = tensorType(getY());
+  if (failed(verifyCompatibleShape(x, y))) // lookup C1
+    return emitOpError("expects a result of the input's shape, but got ") << y << " of " << x;
+  if (!x.getElementType().isInteger(8)) // lookup C2
+    return emitOpError("expects integers of 8 bits, but got ") << x.getElementType();
+  if (table != RankedTensorType::get({256}, y.getElementType())) // lookup C3
+    return emitOpError("expects a table of 256 elements of ") << y.getElementType() << ", but got " << table;
+  return success();
+}
+
+FailureOr<SmallVector<Value>> LookupOp::lower(LoweringBuilder &b, ValueRange operands) {
+  Type index = b.b.getIndexType();
+  return SmallVector<Value>{mapAffine(b, operands.take_front(), getY().getType(), [&](ArrayRef<Value> elements) {
+    return b.extract(operands[1], arith::IndexCastUIOp::create(b.b, b.loc, index, elements[0]).getResult());
+  })};
+}
+
 LogicalResult BlockMatMulOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
                                               BlockMatMulOp::Adaptor adaptor, SmallVectorImpl<Type> &types) {
   auto a = cast<RankedTensorType>(adaptor.getA().getType()), w = cast<RankedTensorType>(adaptor.getW().getType());

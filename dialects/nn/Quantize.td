@@ -47,6 +47,28 @@ def Nn_DequantizeOp : Nn_AffineOp<"dequantize"> {
   }];
 }
 
+def Nn_LookupOp : Nn_Op<"lookup"> {
+  let summary = "A function of 8-bit integers as a table";
+  let description = [{
+    `y = table[x]`: place i of the table belongs to the number whose bits, read as an unsigned number, are i.
+
+    (C1) y has the shape of x.
+    (C2) x holds integers of 8 bits.
+    (C3) table has 256 elements, of the type that y holds.
+
+    ```mlir
+    func.func @f(%x: tensor<2x3xi8>, %table: tensor<256xui8>) -> tensor<2x3xui8> {
+      %y = nn.lookup %x, %table : (tensor<2x3xi8>, tensor<256xui8>) -> tensor<2x3xui8>
+      return %y : tensor<2x3xui8>
+    }
+    ```
+  }];
+  let arguments = (ins Nn_Tensor:$x, Nn_Tensor:$table);
+  let results = (outs Nn_Tensor:$y);
+  let assemblyFormat = "$x `,` $table attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+
 def Nn_BlockMatMulOp : Nn_InferredOp<"block_matmul"> {
   let summary = "Product with a matrix of small integers that have a scale for each block of a column";
   let description = [{

@@ -88,3 +88,27 @@ func.func @block_matmul_C3_zero(%a: tensor<3x64xf32>, %w: tensor<2x4x5xui32>, %s
   %0 = nn.block_matmul %a, %w, %s, %z {bits = 4 : i64} : (tensor<3x64xf32>, tensor<2x4x5xui32>, tensor<2x5xf32>, tensor<5xui8>) -> tensor<3x5xf32>
   return
 }
+
+// -----
+
+func.func @lookup_C1_shape(%x: tensor<4xi8>, %t: tensor<256xi8>) {
+  // expected-error @+1 {{expects a result of the input's shape, but got 'tensor<5xi8>' of 'tensor<4xi8>'}}
+  %0 = nn.lookup %x, %t : (tensor<4xi8>, tensor<256xi8>) -> tensor<5xi8>
+  return
+}
+
+// -----
+
+func.func @lookup_C2_input(%x: tensor<4xi16>, %t: tensor<256xi8>) {
+  // expected-error @+1 {{expects integers of 8 bits, but got 'i16'}}
+  %0 = nn.lookup %x, %t : (tensor<4xi16>, tensor<256xi8>) -> tensor<4xi8>
+  return
+}
+
+// -----
+
+func.func @lookup_C3_table(%x: tensor<4xi8>, %t: tensor<256xi8>) {
+  // expected-error @+1 {{expects a table of 256 elements of 'ui8', but got 'tensor<256xi8>'}}
+  %0 = nn.lookup %x, %t : (tensor<4xi8>, tensor<256xi8>) -> tensor<4xui8>
+  return
+}
