@@ -26,7 +26,7 @@ namespace tegula {
 #define GEN_PASS_DEF_FOLDTABLES
 #include "tegula/compiler/graph/Passes.h.inc"
 
-/// Of one function.
+/// Of one function, and one after the other: those of a hostile model have no end.
 static constexpr size_t kMostOps = 64;
 
 static RankedTensorType typeOf(Value value) { return cast<RankedTensorType>(value.getType()); }
@@ -54,13 +54,13 @@ struct Function {
   llvm::SetVector<Operation *> ops;
 
   /// Adds what makes `value`; false where it depends on anything but one 8-bit tensor and constants.
-  bool add(Value value) {
+  bool add(Value value, size_t depth = 0) {
     Operation *op = value.getDefiningOp();
     if (isOneConstant(value) || (op && ops.contains(op)))
       return true;
     bool isElementwise = isa_and_present<nn::UnaryOp, nn::BinaryOp, nn::SelectOp, nn::CastOp, nn::QuantizeOp,
                                          nn::DequantizeOp, nn::LookupOp>(op);
-    if (!isElementwise || ops.size() > kMostOps)
+    if (!isElementwise || ops.size() > kMostOps || depth > kMostOps)
       return false;
     Value x = op->getOperand(0);
     bool isLeaf = (isa<nn::DequantizeOp>(op) && isByte(x) && !x.getDefiningOp<nn::LookupOp>()) || isa<nn::LookupOp>(op);
@@ -71,7 +71,7 @@ struct Function {
     }
     auto isKnown = [&](OpOperand &operand) {
       bool isTable = isa<nn::LookupOp>(op) && operand.getOperandNumber() == 1;
-      return (isLeaf && operand.get() == x) || isTable || add(operand.get());
+      return (isLeaf && operand.get() == x) || isTable || add(operand.get(), depth + 1);
     };
     if (!llvm::all_of(op->getOpOperands(), isKnown))
       return false;

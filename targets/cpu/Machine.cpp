@@ -4,6 +4,7 @@
 
 #include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/IR/Module.h"
+#include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/CodeGen.h"
@@ -14,11 +15,12 @@ namespace tegula::cpu {
 
 bool hasFma(tgl::TargetAttr target) {
   Triple triple(target.getTriple());
-  if (!triple.isX86() || target.getVectorBytes() >= 64)
-    return triple.isX86() || triple.isAArch64();
-  StringRef cpu = target.getCpu();
-  bool isKnown = !cpu.starts_with("x86-64") || cpu == "x86-64-v3" || cpu == "x86-64-v4";
-  return target.getVectorBytes() == 32 && (isKnown || target.getFeatures().contains("+avx2"));
+  std::string error;
+  const llvm::Target *found = TargetRegistry::lookupTarget(triple, error);
+  if (!found || !triple.isX86())
+    return triple.isAArch64();
+  std::unique_ptr<MCSubtargetInfo> info(found->createMCSubtargetInfo(triple, target.getCpu(), target.getFeatures()));
+  return info && info->checkFeatures("+fma");
 }
 
 std::unique_ptr<TargetMachine> createMachine(tgl::TargetAttr target, int optLevel, std::string &why) {
