@@ -181,8 +181,7 @@ private:
 
   /// Vectors and rows of a tile of a product, by the time that all its tiles take.
   void chooseProductTile(int64_t panels) {
-    std::optional<AffineMap> panel = productPanel();
-    if (!panel)
+    if (!isProduct())
       return;
     int64_t bytes = target.getVectorBytes();
     for (unsigned loop = parallel; loop < extents.size(); ++loop)
@@ -202,18 +201,21 @@ private:
     unroll = bestUnroll;
   }
 
-  /// How the right side of a product is indexed, if this is one: its rows all read the same panels.
-  std::optional<AffineMap> productPanel() {
+  /// Whether one operand is read along the vector loop, the same for all rows, and the other one by rows.
+  bool isProduct() {
     SmallVector<OpOperand *> inputs = root.getDpsInputOperands();
-    if (inputs.size() != 2)
-      return std::nullopt;
-    for (auto [right, left] : {std::pair(inputs[1], inputs[0]), std::pair(inputs[0], inputs[1])}) {
-      AffineMap panel = root.getMatchingIndexingMap(right), rows = root.getMatchingIndexingMap(left);
-      if (accessOf(panel, vectorLoop) == OperandAccess::Contiguous && !panel.isFunctionOfDim(unrollLoop) &&
-          accessOf(rows, vectorLoop) == OperandAccess::Uniform && rows.isFunctionOfDim(unrollLoop))
-        return panel;
-    }
-    return std::nullopt;
+    auto isLeft = [&](OpOperand *operand) {
+      AffineMap map = root.getMatchingIndexingMap(operand);
+      return accessOf(map, vectorLoop) == OperandAccess::Uniform && map.isFunctionOfDim(unrollLoop);
+    };
+    return inputs.size() == 2 &&
+           ((isPanel(inputs[0]) && isLeft(inputs[1])) || (isPanel(inputs[1]) && isLeft(inputs[0])));
+  }
+
+  /// Whether all rows read the operand alike, along the vector loop.
+  bool isPanel(OpOperand *operand) {
+    AffineMap map = root.getMatchingIndexingMap(operand);
+    return accessOf(map, vectorLoop) == OperandAccess::Contiguous && !map.isFunctionOfDim(unrollLoop);
   }
 
   /// Half cycles for a step of the reduction, of all rows and panels: two products and two loads at a time, sums that
@@ -474,11 +476,9 @@ private:
     double panels = 0, others = 0;
     std::optional<AffineMap> found;
     for (OpOperand *operand : root.getDpsInputOperands()) {
-      AffineMap map = root.getMatchingIndexingMap(operand);
-      bool isPanel = accessOf(map, vectorLoop) == OperandAccess::Contiguous && !map.isFunctionOfDim(unrollLoop);
-      if (isPanel)
-        found = map;
-      (isPanel ? panels : others) += readBytes(root, operand, extents);
+      if (isPanel(operand))
+        found = root.getMatchingIndexingMap(operand);
+      (isPanel(operand) ? panels : others) += readBytes(root, operand, extents);
     }
     return panels > others && panels > target.getCacheKiB() * 1024 ? found : std::nullopt;
   }

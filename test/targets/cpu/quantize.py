@@ -35,5 +35,6 @@ for cpu in ("x86-64", "x86-64-v3", "native"):
             rounded = np.rint(x / scale).astype(np.float64) + zero
         want = np.clip(rounded, np.iinfo(kind).min, np.iinfo(kind).max)
         isNumber = ~np.isnan(x)
+        assert (got[f"y{i}"][~isNumber] == np.iinfo(kind).min).all(), (cpu, scale, kind, zero)
         wrong = got[f"y{i}"].astype(np.float64)[isNumber] != want[isNumber]
         assert not wrong.any(), (cpu, scale, kind, zero, x[isNumber][wrong][:5], got[f"y{i}"][isNumber][wrong][:5])
