@@ -181,28 +181,71 @@ static Value centeredWeights(Builder &n, Value w, Value zero, bool areBytes) {
   return areBytes ? n.cast(wide, i8) : wide;
 }
 
-/// The left side in the form; its zero point, where it still has one, as a scalar.
-static Value leftSide(Builder &n, const Quantized &x, Form form, Value &zero) {
+/// `make` of what `value` is a rearrangement of, rearranged again.
+static Value beforeMoves(Builder &n, Value value, llvm::function_ref<Value(Value)> make) {
+  if (auto transpose = value.getDefiningOp<nn::TransposeOp>())
+    return n.transpose(beforeMoves(n, transpose.getX(), make), transpose.getPerm());
+  if (auto reshape = value.getDefiningOp<nn::ReshapeOp>(); reshape && typeOf(value).hasStaticShape())
+    return n.reshape(beforeMoves(n, reshape.getX(), make), typeOf(value).getShape());
+  return make(value);
+}
+
+/// Numbers of 8 bits of one sign, or 16-bit ones less their zero point; the zero point, where they still have one, as a
+/// scalar.
+static Value side(Builder &n, const Quantized &x, bool areBytes, bool isSigned, Value &zero) {
   Type i16 = n.b.getIntegerType(16), ui8 = IntegerType::get(n.b.getContext(), 8, IntegerType::Unsigned);
   zero = x.zero ? n.reshape(x.zero, {}) : Value();
-  if (!form.isBytes) {
-    Value wide = n.cast(x.x, i16);
-    if (zero)
-      wide = n.binary("sub", wide, n.cast(zero, i16));
-    zero = {};
-    return wide;
+  if (!areBytes) {
+    Value point = std::exchange(zero, Value());
+    return beforeMoves(n, x.x, [&](Value numbers) {
+      Value wide = n.cast(numbers, i16);
+      return point ? n.binary("sub", wide, n.cast(point, i16)) : wide;
+    });
   }
-  Type wanted = form.isLeftSigned ? n.b.getIntegerType(8) : ui8;
-  if (elementOf(x.x) == wanted) {
-    zero = zero ? n.cast(zero, wanted) : zero;
-    return x.x;
-  }
-  int64_t distance = form.isLeftSigned ? -128 : 128;
+  Type wanted = isSigned ? n.b.getIntegerType(8) : ui8;
+  bool isMoved = elementOf(x.x) != wanted;
+  int64_t distance = !isMoved ? 0 : isSigned ? -128 : 128;
   auto moved = [&](Value value) {
-    return n.cast(n.binary("add", n.cast(value, i16), n.number(i16, distance)), wanted);
+    return isMoved ? n.cast(n.binary("add", n.cast(value, i16), n.number(i16, distance)), wanted)
+                   : n.cast(value, wanted);
   };
-  zero = zero ? moved(zero) : n.number(wanted, distance);
-  return moved(x.x);
+  if (std::optional<double> known = zero ? splatOf(zero) : 0; !known)
+    zero = moved(zero);
+  else
+    zero = *known + distance == 0 ? Value() : n.number(wanted, static_cast<int64_t>(*known) + distance);
+  return isMoved ? beforeMoves(n, x.x, moved) : x.x;
+}
+
+static Value leftSide(Builder &n, const Quantized &x, Form form, Value &zero) {
+  return side(n, x, form.isBytes, form.isLeftSigned, zero);
+}
+
+static Value ones(Builder &n, ArrayRef<int64_t> shape, Type element) {
+  auto one = IntegerAttr::get(element, APInt(8, 1));
+  return nn::ConstantOp::create(n.b, n.loc, DenseElementsAttr::get(RankedTensorType::get(shape, element), one));
+}
+
+/// A right side [..., k, n] as nn.matmul with `columns` wants it, `count` neighbours along k side by side and filled up
+/// with zeros. A transposition before becomes one with that.
+static Value packed(Builder &n, Value right, int64_t count) {
+  SmallVector<int64_t> perm = llvm::to_vector(llvm::seq<int64_t>(0, typeOf(right).getRank()));
+  if (auto transpose = right.getDefiningOp<nn::TransposeOp>()) {
+    perm.assign(transpose.getPerm().begin(), transpose.getPerm().end());
+    right = transpose.getX();
+  }
+  int64_t rank = perm.size(), k = perm[rank - 2], columns = perm[rank - 1];
+  SmallVector<int64_t> low(rank, 0), high(rank, 0), shape(typeOf(right).getShape()), order;
+  shape[k] = llvm::alignTo(shape[k], count);
+  shape[columns] = llvm::alignTo(shape[columns], nn::MatMulOp::kPackedColumns);
+  for (int64_t axis : {k, columns})
+    high[axis] = shape[axis] - typeOf(right).getDimSize(axis);
+  right = n.pad(right, Value(), low, high);
+  shape[k] /= count;
+  shape.insert(shape.begin() + k + 1, count);
+  for (int64_t axis : perm)
+    order.push_back(axis <= k ? axis : axis + 1);
+  order.push_back(k + 1);
+  return n.transpose(n.reshape(right, shape), order);
 }
 
 /// `-zero * sums`, for the zero point of the numbers that were multiplied.
@@ -233,6 +276,8 @@ static Value scaleBeside(Builder &n, Value scale, int64_t rank, int64_t axis, in
 namespace {
 /// Of numbers up to 255, of which the sum certainly fits into 32 bits.
 constexpr int64_t kMostProducts = 1 << 15;
+/// Of numbers up to 255, of which f32 holds each sum exactly.
+constexpr int64_t kMostExact = (1 << 24) / (255 * 255);
 /// Of a left side; a number that is known at run time only counts as few.
 constexpr int64_t kFewRows = 8;
 
@@ -349,6 +394,8 @@ struct ConvertMatMul : OpRewritePattern<nn::MatMulOp>, IntegerSums {
 
   LogicalResult matchAndRewrite(nn::MatMulOp op, PatternRewriter &b) const override {
     std::optional<Quantized> x = quantizedOf(op.getA()), w = quantizedOf(op.getB());
+    if (x && w && !isConstant(w->x))
+      return convertVariables(op, *x, *w, b);
     if (const char *why = whyReal(x, w))
       return b.notifyMatchFailure(op, why);
     if (typeOf(w->x).getRank() != 2)
@@ -376,6 +423,82 @@ struct ConvertMatMul : OpRewritePattern<nn::MatMulOp>, IntegerSums {
     Value sums =
         nn::MatMulOp::create(b, op.getLoc(), n.pad(data, zero, none, more), n.pad(weights, Value(), {0, 0}, {fill, 0}));
     b.replaceOp(op, asResult(n, sums, ofZero, *x, wScale, elementOf(op.getY())));
+    return success();
+  }
+
+  /// Of two sides that are computed at run time: the right one is packed there too.
+  ///
+  /// sum (x - zx) (w - zw) = sum x w - zw sum x - zx (sum w - k zw)
+  LogicalResult convertVariables(nn::MatMulOp op, const Quantized &x, const Quantized &w, PatternRewriter &b) const {
+    RankedTensorType left = typeOf(op.getA()), right = typeOf(op.getB());
+    int64_t k = left.getShape().back(), columns = right.getShape().back();
+    if (!elementOf(x.x).isInteger(8) || !elementOf(w.x).isInteger(8) || !x.scale != !w.scale)
+      return b.notifyMatchFailure(op, "one of its inputs is not quantized to 8 bits");
+    for (Value parameter : {x.scale, x.zero, w.scale, w.zero})
+      if (parameter && !isOne(parameter))
+        return b.notifyMatchFailure(op, "both factors are computed at run time, with several scales or zero points");
+    if (x.scale && (k > kMostProducts || ShapedType::isDynamic(k)))
+      return b.notifyMatchFailure(op, "its sums might not fit into 32 bits");
+    if (const char *why = whyNotPacked(left, right))
+      return convertUnpacked(op, x, w, k, why, b);
+    Builder n{b, op.getLoc()};
+    Form form{hasBytes, isLeftSigned};
+    Value xZero, wZero, ofZeros;
+    Value data = side(n, x, form.isBytes, form.isLeftSigned, xZero);
+    Value other = packed(n, side(n, w, form.isBytes, true, wZero), form.count());
+    int64_t filled = llvm::alignTo(k, form.count());
+    auto product = [&](Value rows) {
+      return nn::MatMulOp::create(b, op.getLoc(), rows, other, UnitAttr(), b.getI64IntegerAttr(columns));
+    };
+    if (xZero) {
+      Value sums = product(ones(n, {1, filled}, elementOf(data)));
+      if (wZero)
+        sums = n.binary("add", sums, correction(n, wZero, n.number(b.getI32Type(), k)));
+      ofZeros = correction(n, xZero, sums);
+    }
+    if (wZero) {
+      Value sums = nn::MatMulOp::create(b, op.getLoc(), data, ones(n, {k, 1}, b.getI8Type()));
+      Value ofRight = correction(n, wZero, sums);
+      ofZeros = ofZeros ? n.binary("add", ofRight, ofZeros) : ofRight;
+    }
+    SmallVector<int64_t> none(left.getRank(), 0), more(none);
+    more.back() = filled - k;
+    Value sums = product(n.pad(data, Value(), none, more));
+    Value wScale = w.scale ? n.reshape(w.scale, {}) : Value();
+    b.replaceOp(op, asResult(n, sums, ofZeros, x, wScale, elementOf(op.getY())));
+    return success();
+  }
+
+  /// Why the right side of such types is not packed at run time; null where it is.
+  const char *whyNotPacked(RankedTensorType left, RankedTensorType right) const {
+    int64_t rows = left.getDimSize(left.getRank() - 2);
+    if (!hasBytes && !hasPairs)
+      return "the target sums no products of small integers that are computed at run time";
+    if (!right.hasStaticShape() || left.isDynamicDim(left.getRank() - 1))
+      return "its right factor has extents that are known at run time only";
+    return right.getShape().back() < kFewRows || (rows <= kFewRows && !ShapedType::isDynamic(rows))
+               ? "its right factor is used too few times to be packed"
+               : nullptr;
+  }
+
+  /// The same sums all the same: of integers in real numbers where those hold them exactly, else of 16-bit ones.
+  static LogicalResult convertUnpacked(nn::MatMulOp op, const Quantized &x, const Quantized &w, int64_t k,
+                                       const char *why, PatternRewriter &b) {
+    if (!x.scale || (splatOf(x.scale) == 1 && splatOf(w.scale) == 1))
+      return b.notifyMatchFailure(op, why);
+    Builder n{b, op.getLoc()};
+    Type f32 = b.getF32Type();
+    Value zero, wScale = n.reshape(w.scale, {});
+    if (k > kMostExact) {
+      Value left = side(n, x, false, true, zero), right = side(n, w, false, true, zero);
+      Value sums = nn::MatMulOp::create(b, op.getLoc(), left, right);
+      b.replaceOp(op, asResult(n, sums, Value(), x, wScale, elementOf(op.getY())));
+      return success();
+    }
+    Value one = n.number(f32, 1), scale = n.binary("mul", n.cast(n.reshape(x.scale, {}), f32), n.cast(wScale, f32));
+    Value sums =
+        nn::MatMulOp::create(b, op.getLoc(), n.dequantize(x.x, one, x.zero, f32), n.dequantize(w.x, one, w.zero, f32));
+    b.replaceOp(op, n.cast(n.binary("mul", sums, scale), elementOf(op.getY())));
     return success();
   }
 };
@@ -519,6 +642,15 @@ struct CancelQuantize : OpRewritePattern<nn::QuantizeOp> {
 };
 } // namespace
 
+/// Whether `value` is sums of products of integers, in real numbers.
+static bool isOfIntegers(Value value) {
+  auto product = value.getDefiningOp<nn::MatMulOp>();
+  return product && llvm::all_of(product->getOperands(), [](Value factor) {
+           auto real = factor.getDefiningOp<nn::DequantizeOp>();
+           return real && splatOf(real.getScale()) == 1;
+         });
+}
+
 /// `value / scale`, by dividing the scales and constants that it is made of; null where there are others, or another op
 /// reads something in between.
 static Value divided(Builder &n, Value value, Value scale, bool commit) {
@@ -540,6 +672,12 @@ static Value divided(Builder &n, Value value, Value scale, bool commit) {
   }
   auto unary = dyn_cast<nn::UnaryOp>(op);
   auto binary = dyn_cast<nn::BinaryOp>(op);
+  if (binary && binary.getKind() == "mul" && isConstant(binary.getB()) && isOfIntegers(binary.getA())) {
+    if (!commit)
+      return value;
+    n.b.setInsertionPoint(op);
+    return n.binary("mul", binary.getA(), n.binary("div", binary.getB(), scale));
+  }
   bool isLinear =
       (unary && unary.getKind() == "relu") || isa<nn::TransposeOp, nn::ReshapeOp>(op) ||
       (binary && llvm::is_contained({"add", "sub", "max", "min", "clip_low", "clip_high"}, binary.getKind()));

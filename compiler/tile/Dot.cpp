@@ -70,6 +70,11 @@ static std::optional<Factors> factorsOf(linalg::GenericOp op) {
   return found.types[0] && found.types[1] ? std::optional(found) : std::nullopt;
 }
 
+bool isPackedByRows(Value value) {
+  auto unpack = value.getDefiningOp<linalg::UnPackOp>();
+  return unpack && unpack.getOuterDimsPerm().empty();
+}
+
 std::optional<DotForm> dotFormOf(linalg::GenericOp op) {
   std::optional<Factors> factors = factorsOf(op);
   if (!factors || factors->areUnsigned[1])
@@ -87,8 +92,11 @@ std::optional<DotForm> dotFormOf(linalg::GenericOp op) {
   AffineMap x = op.getMatchingIndexingMap(operands[0]), w = op.getMatchingIndexingMap(operands[1]);
   unsigned rank = w.getNumResults();
   if (x.getNumResults() < 1 || !isDim(x.getResults().back(), last) || x.isFunctionOfDim(innermost) || rank < 2 ||
-      !isDim(w.getResult(rank - 1), innermost) || !isDim(w.getResult(rank - 2), last) ||
-      !isa_and_present<arith::ConstantOp, linalg::UnPackOp>(operands[1]->get().getDefiningOp()))
+      !isDim(w.getResult(rank - 1), innermost) || !isDim(w.getResult(rank - 2), last))
+    return std::nullopt;
+  auto unpack = operands[1]->get().getDefiningOp<linalg::UnPackOp>();
+  if (unpack ? isPackedByRows(operands[1]->get()) && unpack.getStaticInnerTiles().back() != count
+             : !operands[1]->get().getDefiningOp<arith::ConstantOp>())
     return std::nullopt;
   for (AffineExpr expr : x.getResults().drop_back())
     if (expr.isFunctionOfDim(last))

@@ -14,16 +14,19 @@
 namespace tegula {
 
 struct DotForm {
-  mlir::OpOperand *left; ///< its last axis is the innermost reduction loop
-  mlir::OpOperand
-      *right;          ///< constant, maybe packed already; its last axes are that loop and the innermost parallel one
-  bool isLeftUnsigned; ///< the right one is signed
-  int64_t count;       ///< numbers at a time: 4 of 8 bits, 2 of 16
-  bool isReal;         ///< bf16
+  mlir::OpOperand *left;  ///< its last axis is the innermost reduction loop
+  mlir::OpOperand *right; ///< constant or packed; its last axes are that loop and the innermost parallel one
+  bool isLeftUnsigned;    ///< the right one is signed
+  int64_t count;          ///< numbers at a time: 4 of 8 bits, 2 of 16
+  bool isReal;            ///< bf16
 };
 
 /// The factor of `dim` in a linear expression; nullopt when the expression is not linear in it.
 std::optional<int64_t> coefficientOf(mlir::AffineExpr expr, unsigned dim);
+
+/// Whether the value was packed before planning, whatever panels the plan has (nn.matmul with `columns`): not panel by
+/// panel but row by row, of `count` rows each.
+bool isPackedByRows(mlir::Value value);
 
 /// The form of `op`, if it has it and the innermost reduction loop is a multiple of `count`. Numbers of the right side
 /// are not wider than those of the left.

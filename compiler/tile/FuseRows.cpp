@@ -76,6 +76,14 @@ static bool isDepthwise(linalg::GenericOp op) {
   return true;
 }
 
+/// The only reader of a result, if it works element by element.
+static linalg::GenericOp elementwiseReaderOf(linalg::GenericOp op) {
+  auto reader = op->hasOneUse() ? dyn_cast<linalg::GenericOp>(*op->user_begin()) : linalg::GenericOp();
+  bool is = reader && reader->getBlock() == op->getBlock() && reader.getNumReductionLoops() == 0 &&
+            reader.getNumResults() == 1 && reader.getMatchingIndexingMap(&*op->use_begin()).isPermutation();
+  return is ? reader : linalg::GenericOp();
+}
+
 /// The loop that walks along an axis which is indexed with `expr`, apart from loops of one iteration; -1 for a window.
 static int64_t loopAlong(AffineExpr expr, ArrayRef<int64_t> extents) {
   if (auto dim = dyn_cast<AffineDimExpr>(expr))
@@ -102,7 +110,8 @@ namespace {
 /// What moves into the bands of `root`.
 struct Rows {
   linalg::GenericOp root;
-  OpOperand *left = nullptr; // of a product: the side that the rows come in by
+  linalg::GenericOp product; // the root, or what it is the epilogue of; null: none
+  OpOperand *left = nullptr; // of the product: the side that the rows come in by
   llvm::SmallPtrSet<Operation *, 16> ops;
   bool hasReduction = false, hasProduct = false;
 
@@ -112,18 +121,30 @@ struct Rows {
       auto generic = dyn_cast<linalg::GenericOp>(op);
       if (!generic || op->use_empty() || !llvm::all_of(op->getUses(), [&](OpOperand &use) { return moves(use); }))
         continue;
-      if (ShapedType::isDynamicShape(generic.getStaticLoopRanges()) || generic.getNumResults() != 1)
+      if (ShapedType::isDynamicShape(generic.getStaticLoopRanges()) || generic.getNumResults() != 1 ||
+          (generic != product && isForAll(generic)))
         continue;
       ops.insert(op);
-      hasProduct |= isProduct(generic);
+      hasProduct |= generic != product && isProduct(generic);
       hasReduction |= !isProduct(generic) && generic.getNumReductionLoops() > 0;
     }
   }
 
+  /// Whether one row is what all rows need, so that each band would compute it again.
+  bool isForAll(linalg::GenericOp op) {
+    auto type = cast<RankedTensorType>(op.getResult(0).getType());
+    auto ofRows = left ? cast<RankedTensorType>(left->get().getType()) : type;
+    int64_t axis = type.getRank() - 2;
+    return axis >= 0 && type.getRank() == ofRows.getRank() && type.getDimSize(axis) == 1 &&
+           ofRows.getDimSize(axis) != 1;
+  }
+
   /// Whether the value used here is to be made in the bands: rows, not what the first product reads.
   bool moves(OpOperand &use) {
+    if (use.getOwner() == product.getOperation())
+      return &use == left;
     if (use.getOwner() == root.getOperation())
-      return !left || &use == left;
+      return true;
     auto user = dyn_cast<linalg::GenericOp>(use.getOwner());
     return ops.contains(use.getOwner()) && !isProduct(user);
   }
@@ -143,6 +164,34 @@ struct Rows {
   }
 };
 
+/// A slice of some of the matrices that are packed, each whole.
+struct SlicePacked : OpRewritePattern<tensor::ExtractSliceOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(tensor::ExtractSliceOp slice, PatternRewriter &b) const override {
+    auto unpack = slice.getSource().getDefiningOp<linalg::UnPackOp>();
+    if (!unpack || !unpack.getOuterDimsPerm().empty() || !slice.hasUnitStride() ||
+        slice.getType().getRank() != slice.getSourceType().getRank())
+      return b.notifyMatchFailure(slice, "not of a packed tensor");
+    for (int64_t axis : unpack.getInnerDimsPos())
+      if (slice.getType().getDimSize(axis) != slice.getSourceType().getDimSize(axis))
+        return b.notifyMatchFailure(slice, "not of whole matrices");
+    SmallVector<OpFoldResult> offsets = slice.getMixedOffsets(), sizes = slice.getMixedSizes();
+    Value source = unpack.getSource();
+    SmallVector<OpFoldResult> whole = tensor::getMixedSizes(b, slice.getLoc(), source);
+    for (int64_t axis : unpack.getInnerDimsPos())
+      sizes[axis] = whole[axis];
+    for (size_t axis = sizes.size(); axis < whole.size(); ++axis) {
+      offsets.push_back(b.getIndexAttr(0));
+      sizes.push_back(whole[axis]);
+    }
+    SmallVector<OpFoldResult> strides(whole.size(), b.getIndexAttr(1));
+    Value part = tensor::ExtractSliceOp::create(b, slice.getLoc(), source, offsets, sizes, strides);
+    Value to = tensor::EmptyOp::create(b, slice.getLoc(), slice.getMixedSizes(), slice.getType().getElementType());
+    b.replaceOpWithNewOp<linalg::UnPackOp>(slice, part, to, unpack.getInnerDimsPos(), unpack.getMixedTiles());
+    return success();
+  }
+};
+
 struct FuseRows : impl::FuseRowsBase<FuseRows> {
   using FuseRowsBase::FuseRowsBase;
 
@@ -158,23 +207,29 @@ struct FuseRows : impl::FuseRowsBase<FuseRows> {
         continue;
       Rows rows;
       rows.root = root;
-      if (isProduct(root))
+      if (isProduct(root)) {
+        rows.product = root;
         rows.left = root.getDpsInputOperand(0);
+        // Where rows are summed up beside the product, what follows reads both.
+        if (linalg::GenericOp reader = elementwiseReaderOf(root); reader && !rows.left->get().hasOneUse())
+          rows.root = reader;
+      }
       rows.gather();
       SmallVector<int64_t> tiles = tilesOf(rows);
       if (!tiles.empty() && fuse(rows, tiles))
         gone.insert(rows.ops.begin(), rows.ops.end());
     }
-    // A slice of an empty tensor is a small empty tensor.
+    // A slice of an empty tensor is a small empty tensor, and one of a packed tensor a packed one.
     RewritePatternSet patterns(&getContext());
     tensor::populateFoldTensorEmptyPatterns(patterns);
+    patterns.add<SlicePacked>(&getContext());
     if (!gone.empty() && failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }
 
   /// Iterations of each loop of the root in a band, 0 for all; empty where bands are not worth it.
   SmallVector<int64_t> tilesOf(Rows &rows) {
-    linalg::GenericOp root = rows.root;
+    linalg::GenericOp root = rows.product ? rows.product : rows.root;
     if (rows.left && rows.hasProduct && !rows.hasReduction)
       return tilesOfImage(rows);
     bool isLarge = rows.left ? rows.hasProduct && iterationsOf(root) >= kLeastIterations
@@ -209,7 +264,7 @@ struct FuseRows : impl::FuseRowsBase<FuseRows> {
   /// The same for a depthwise convolution and the product that reads it: a band has whole rows of the image between
   /// them.
   SmallVector<int64_t> tilesOfImage(Rows &rows) {
-    linalg::GenericOp root = rows.root;
+    linalg::GenericOp root = rows.product;
     int64_t between = bytesOf(rows.left->get()), rights = bytesOf(root.getDpsInputOperand(1)->get());
     for (Operation *op : rows.ops)
       if (auto product = dyn_cast<linalg::GenericOp>(op); product && isProduct(product)) {
@@ -258,7 +313,7 @@ struct FuseRows : impl::FuseRowsBase<FuseRows> {
   bool fuse(Rows &rows, ArrayRef<int64_t> tiles) {
     linalg::GenericOp root = rows.root;
     int64_t bands = 1;
-    for (auto [tile, extent] : llvm::zip(tiles, root.getStaticLoopRanges()))
+    for (auto [tile, extent] : llvm::zip(tiles, (rows.product ? rows.product : root).getStaticLoopRanges()))
       bands *= tile ? extent / tile : 1;
     if (bands < 2)
       return false;
@@ -266,7 +321,14 @@ struct FuseRows : impl::FuseRowsBase<FuseRows> {
     rows.takeFills(rewriter);
     rewriter.setInsertionPoint(root);
     scf::SCFTileAndFuseOptions options;
-    SmallVector<OpFoldResult> sizes = getAsIndexOpFoldResult(&getContext(), tiles);
+    SmallVector<int64_t> ofRoot(tiles);
+    if (rows.product && rows.product != root) {
+      ofRoot.resize(root.getNumLoops());
+      AffineMap map = root.getMatchingIndexingMap(&*rows.product->use_begin());
+      for (unsigned axis = 0; axis < root.getNumLoops(); ++axis)
+        ofRoot[map.getDimPosition(axis)] = tiles[axis];
+    }
+    SmallVector<OpFoldResult> sizes = getAsIndexOpFoldResult(&getContext(), ofRoot);
     options.tilingOptions.setTileSizes(sizes);
     options.setFusionControlFn([&](tensor::ExtractSliceOp, OpResult producer,
                                    bool) -> std::optional<scf::SCFTileAndFuseOptions::ControlFnResult> {

@@ -15,6 +15,27 @@ namespace tegula {
 
 //===- vectors ----------------------------------------------------------===//
 
+SmallVector<Value> RegisterTile::packedIndices(OpOperand &operand, int64_t u, int64_t v, bool isSingle) {
+  auto unpack = operand.get().getDefiningOp<linalg::UnPackOp>();
+  ArrayRef<AffineExpr> exprs = root.getMatchingIndexingMap(&operand).getResults();
+  SmallVector<Value> indices;
+  if (!isPackedByRows(operand.get()))
+    indices.push_back(arith::DivUIOp::create(b, loc, position[vectorLoop], constant(lanes * plan.getVectors())));
+  for (AffineExpr expr : exprs.drop_back(2))
+    indices.push_back(apply(expr, u, 0));
+  Value count = constant(unpack.getStaticInnerTiles().back()), row = apply(exprs[exprs.size() - 2], u, 0);
+  indices.push_back(b.createOrFold<arith::DivUIOp>(loc, row, count));
+  if (!isPackedByRows(operand.get())) {
+    indices.append({constant(v * lanes), constant(0)});
+    return indices;
+  }
+  Value columns = constant(unpack.getStaticInnerTiles().front()), column = apply(exprs.back(), u, v);
+  indices.push_back(b.createOrFold<arith::DivUIOp>(loc, column, columns));
+  indices.push_back(b.createOrFold<arith::RemUIOp>(loc, column, columns));
+  indices.push_back(isSingle ? b.createOrFold<arith::RemUIOp>(loc, row, count) : constant(0));
+  return indices;
+}
+
 Value RegisterTile::dotOperand(OpOperand &operand, bool isLeft, int64_t u, int64_t v) {
   AffineMap map = root.getMatchingIndexingMap(&operand);
   int64_t keyU = isUnrolled(map) ? u : 0;
@@ -37,12 +58,7 @@ Value RegisterTile::dotOperand(OpOperand &operand, bool isLeft, int64_t u, int64
     result = read(operand.get(), indices, VectorType::get({dot->count}, bytes));
     result = vector::BroadcastOp::create(b, loc, type, result);
   } else {
-    indices.push_back(arith::DivUIOp::create(b, loc, position[vectorLoop], constant(lanes * plan.getVectors())));
-    for (AffineExpr expr : map.getResults().drop_back(2))
-      indices.push_back(apply(expr, u, 0));
-    indices.push_back(b.createOrFold<arith::DivUIOp>(loc, position.back(), constant(dot->count)));
-    indices.append({constant(v * lanes), constant(0)});
-    result = read(operand.get().getDefiningOp<linalg::UnPackOp>().getSource(), indices, type);
+    result = read(operand.get().getDefiningOp<linalg::UnPackOp>().getSource(), packedIndices(operand, u, v), type);
   }
   return loaded[{&operand, keyU, isLeft && width == lanes ? 0 : v}] = result;
 }
@@ -159,20 +175,25 @@ Value RegisterTile::rightMatrix(int64_t v) {
   Value &known = loaded[{dot->right, 0, v}];
   if (known)
     return known;
-  AffineMap map = root.getMatchingIndexingMap(dot->right);
-  SmallVector<Value> indices;
-  indices.push_back(arith::DivUIOp::create(b, loc, position[vectorLoop], constant(lanes * plan.getVectors())));
-  for (AffineExpr expr : map.getResults().drop_back(2))
-    indices.push_back(apply(expr, 0, 0));
-  indices.push_back(b.createOrFold<arith::DivUIOp>(loc, position.back(), constant(dot->count)));
-  indices.append({constant(v * lanes), constant(0)});
+  SmallVector<Value> indices = packedIndices(*dot->right, 0, v);
   Value panels = dot->right->get().getDefiningOp<linalg::UnPackOp>().getSource();
   Type element = getElementTypeOrSelf(panels.getType());
+  SmallVector<int64_t> shape{depth / dot->count, lanes, dot->count};
+  if (isPackedByRows(dot->right->get())) {
+    // Rows lie apart: [.., rows, 1, lanes, count].
+    SmallVector<OpFoldResult> offsets(indices.begin(), indices.end()), sizes(indices.size(), b.getIndexAttr(1)),
+        strides(indices.size(), b.getIndexAttr(1));
+    for (auto [axis, size] : llvm::zip(ArrayRef<size_t>{4, 2, 1}, shape))
+      sizes[indices.size() - axis] = b.getIndexAttr(size);
+    panels =
+        tensor::ExtractSliceOp::create(b, loc, RankedTensorType::get(shape, element), panels, offsets, sizes, strides);
+    indices.assign(3, constant(0));
+  }
   Value padding = arith::ConstantOp::create(b, loc, b.getZeroAttr(element));
   auto identity = AffineMap::getMinorIdentityMap(indices.size(), 3, b.getContext());
-  auto type = VectorType::get({depth / dot->count, lanes, dot->count}, element);
-  return known = vector::TransferReadOp::create(b, loc, type, panels, indices, AffineMapAttr::get(identity), padding,
-                                                Value(), b.getBoolArrayAttr({true, true, true}));
+  return known = vector::TransferReadOp::create(b, loc, VectorType::get(shape, element), panels, indices,
+                                                AffineMapAttr::get(identity), padding, Value(),
+                                                b.getBoolArrayAttr({true, true, true}));
 }
 
 void RegisterTile::emitMatrixProducts(SmallVectorImpl<Value> &accumulators) {

@@ -587,7 +587,10 @@ Value RegisterTile::readOperand(linalg::GenericOp op, OpOperand &operand, int64_
     result = readPacked(unpack, map, keyU, keyV);
   } else {
     SmallVector<Value> indices;
-    if (Value slice = aligned.lookup(&operand)) {
+    if (unpack && isPackedByRows(source)) {
+      source = unpack.getSource();
+      indices = packedIndices(operand, keyU, keyV, /*isSingle=*/true);
+    } else if (Value slice = aligned.lookup(&operand)) {
       source = slice;
       indices = targetIndices(keyU, keyV);
     } else {

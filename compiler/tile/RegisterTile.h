@@ -81,6 +81,8 @@ private:
   llvm::SmallVector<Value> start(int64_t unroll, Value target);
   void emitReduction(unsigned loop, llvm::SmallVectorImpl<Value> &accumulators);
   void emitBody(llvm::SmallVectorImpl<Value> &accumulators);
+  /// Where elements of an operand lie that has several rows side by side: a vector of them, or a single one.
+  llvm::SmallVector<Value> packedIndices(mlir::OpOperand &operand, int64_t u, int64_t v, bool isSingle = false);
   Value dotOperand(mlir::OpOperand &operand, bool isLeft, int64_t u, int64_t v);
   void emitDots(llvm::SmallVectorImpl<Value> &accumulators);
   /// Whether the tile at hand is a depthwise sum of several places at a time.

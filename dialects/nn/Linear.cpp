@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "tegula/dialects/nn/Nn.h"
 #include "llvm/ADT/MapVector.h"
@@ -44,7 +45,7 @@ static Value multiplyAdd(LoweringBuilder &b, ArrayRef<Value> elements, ArrayRef<
   Value sum = elements.back(), product;
   for (auto [element, type] : llvm::zip(elements, nnElements)) {
     Value factor = b.cast(element, sum.getType(), type.isUnsignedInteger());
-    product = product ? b.mul(product, factor) : factor;
+    product = product ? b.mul(product, factor, /*reassoc=*/true) : factor;
   }
   return b.add(sum, product, /*reassoc=*/true);
 }
@@ -75,16 +76,24 @@ LogicalResult MatMulOp::inferReturnTypes(MLIRContext *, std::optional<Location> 
   if (!canMultiply(a.getElementType(), b.getElementType())) // matmul C1
     return emitOptionalError(location, "expects one element type, but got ", a.getElementType(), " and ",
                              b.getElementType());
-  int64_t columns = a.getShape().back(), rows = b.getDimSize(b.getRank() - 2);
+  int64_t columns = a.getShape().back(), rows = b.getDimSize(b.getRank() - 2), axes = 2, result = b.getShape().back();
+  if (adaptor.getColumns()) {
+    axes = 3;
+    result = *adaptor.getColumns();
+    if (b.getRank() < 3 || !b.hasStaticShape() || rows % MatMulOp::kPackedColumns || result > rows) // matmul C4
+      return emitOptionalError(location, "expects ", result, " columns in packed rows of a multiple of ",
+                               MatMulOp::kPackedColumns, ", but got ", b);
+    rows = b.getShape().back() * b.getDimSize(b.getRank() - 3);
+  }
   if (columns != rows && !ShapedType::isDynamic(columns) && !ShapedType::isDynamic(rows)) // matmul C2
     return emitOptionalError(location, "the left input has ", columns, " columns, but the right one has ", rows,
                              " rows");
   std::string why;
   FailureOr<SmallVector<int64_t>> shape =
-      broadcastShapes({a.getShape().drop_back(2), b.getShape().drop_back(2)}, why); // matmul C3
+      broadcastShapes({a.getShape().drop_back(2), b.getShape().drop_back(axes)}, why); // matmul C3
   if (failed(shape))
     return emitOptionalError(location, "leading ", why);
-  shape->append({a.getDimSize(a.getRank() - 2), b.getShape().back()});
+  shape->append({a.getDimSize(a.getRank() - 2), result});
   Type sum = adaptor.getUnrounded() ? accumulatorType(a.getElementType()) : sumType(a.getElementType());
   types.push_back(RankedTensorType::get(*shape, sum));
   return success();
@@ -107,7 +116,33 @@ static OpFoldResult batchExtent(LoweringBuilder &b, ValueRange operands, size_t 
   return b.b.getIndexAttr(1);
 }
 
+/// What `packed` holds, [..., k, columns]: a view that whoever multiplies by it reads through.
+static Value unpacked(LoweringBuilder &b, Location loc, Value packed, int64_t columns) {
+  SmallVector<int64_t> shape(tensorType(packed).getShape());
+  int64_t ofPart = shape.pop_back_val(), width = MatMulOp::kPackedColumns, rank = shape.size();
+  SmallVector<ReassociationIndices> parts;
+  for (int64_t axis = 0; axis < rank; ++axis)
+    parts.push_back({axis});
+  parts.back().push_back(rank);
+  parts.push_back({rank + 1});
+  SmallVector<int64_t> split(shape), natural(shape);
+  split.back() /= width;
+  split.append({width, ofPart});
+  natural[rank - 2] *= ofPart;
+  natural.back() = columns;
+  Type element = tensorType(packed).getElementType();
+  Value panels = tensor::ExpandShapeOp::create(b.b, loc, RankedTensorType::get(split, element), packed, parts);
+  Value whole = tensor::EmptyOp::create(b.b, loc, natural, element);
+  SmallVector<OpFoldResult> tiles{b.b.getIndexAttr(width), b.b.getIndexAttr(ofPart)};
+  return linalg::UnPackOp::create(b.b, loc, panels, whole, ArrayRef<int64_t>{rank - 1, rank - 2}, tiles)->getResult(0);
+}
+
 FailureOr<SmallVector<Value>> MatMulOp::lower(LoweringBuilder &b, ValueRange operands) {
+  SmallVector<Value> whole(operands);
+  if (getColumns()) {
+    whole[1] = unpacked(b, getLoc(), operands[1], *getColumns());
+    operands = whole;
+  }
   // (batch..., m, n | k)
   RankedTensorType left = tensorType(operands[0]), right = tensorType(operands[1]);
   ArrayRef<int64_t> leftBatch = left.getShape().drop_back(2), rightBatch = right.getShape().drop_back(2);

@@ -12,6 +12,8 @@ def Nn_MatMulOp : Nn_InferredOp<"matmul"> {
     (C1) a and b have at least two axes and one element type, or a holds f32 and b f16 or bf16.
     (C2) The k extents agree.
     (C3) The leading axes broadcast as in `nn.binary`.
+    (C4) With `columns` = n, b is packed: `[..., k / C, P, C]` has C neighbours along k side by side, as instructions that sum
+    C products want them, and P columns, a multiple of 16, of which the last P - n are not read; its extents are known.
 
     ```mlir
     func.func @f(%a: tensor<2x3x4xf32>, %b: tensor<4x5xf32>) -> tensor<2x3x5xf32> {
@@ -20,8 +22,14 @@ def Nn_MatMulOp : Nn_InferredOp<"matmul"> {
     }
     ```
   }];
-  let arguments = (ins Nn_Tensor:$a, Nn_Tensor:$b, UnitAttr:$unrounded);
+  let arguments = (ins Nn_Tensor:$a, Nn_Tensor:$b, UnitAttr:$unrounded, OptionalAttr<I64Attr>:$columns);
   let results = (outs Nn_Tensor:$y);
+  let extraClassDeclaration = [{
+    /// Columns that packed rows hold a multiple of.
+    static constexpr int64_t kPackedColumns = 16;
+  }];
+  let builders = [OpBuilder<(ins "mlir::Value":$a, "mlir::Value":$b),
+                            [{ build($_builder, $_state, a, b, mlir::UnitAttr(), mlir::IntegerAttr()); }]>];
   let assemblyFormat = "$a `,` $b attr-dict `:` functional-type(operands, results)";
 }
 

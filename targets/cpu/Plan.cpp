@@ -265,13 +265,13 @@ private:
   void chooseDot() {
     std::optional<DotForm> form = vectorLoop >= 0 ? dotFormOf(root) : std::nullopt;
     if (!form)
-      return;
+      return readSingly();
     bool isX86 = llvm::Triple(target.getTriple()).isX86();
     bool has = form->isReal       ? target.getRealDot() == "bf16"
                : form->count == 4 ? target.getDot() == (form->isLeftUnsigned ? "u8s8" : "s8s8")
                                   : isX86 && !target.getDot().empty() && !form->isLeftUnsigned;
     if (!has)
-      return;
+      return readSingly();
     dot = form->count;
     if (isX86)
       return;
@@ -281,6 +281,12 @@ private:
     vectors = std::min<int64_t>(panels, unrollLoop < 0 ? 8 : 4);
     if (unrollLoop >= 0)
       unroll = std::min<int64_t>(extents[unrollLoop], target.getRegisters() * 3 / 4 / vectors);
+  }
+
+  /// No vectors of what is packed for instructions that the target has not.
+  void readSingly() {
+    if (llvm::any_of(root.getDpsInputs(), isPackedByRows))
+      vectorLoop = unrollLoop = -1;
   }
 
   /// Places of a depthwise window at a time, where a vector instruction sums so many products of bytes or 16 bits.

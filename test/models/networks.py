@@ -210,6 +210,26 @@ def quantized_products(rows="rows"):
     return g.end(g.layer("MatMul", g.layer("MatMul", g.start([rows, 192]), 192, 40), 40, 100), [rows, 100])
 
 
+def quantized_attention(length=70, width=96, heads=3):
+    """All products of two quantized sides, those with one another as well."""
+    g = Quantized("quantized_attention", 14)
+    x = g.start([1, length, width])
+    part = width // heads
+
+    def rows(perm):
+        y = g.op("DequantizeLinear", g.layer("MatMul", x, width, width), g.scale, g.zero)
+        return g.op("Transpose", g.op("Reshape", y, g.constant(np.array([1, length, heads, part]))), perm=perm)
+
+    scores = g.op("MatMul", rows([0, 2, 1, 3]), rows([0, 2, 3, 1]))
+    scale, zero = g.constant(np.float32(1 / 256)), g.constant(np.uint8(0))
+    shares = g.op("Softmax", g.op("Mul", scores, g.constant(np.float32(0.3))), axis=-1)
+    shares = g.op("DequantizeLinear", g.op("QuantizeLinear", shares, scale, zero), scale, zero)
+    y = g.op("Transpose", g.op("MatMul", shares, rows([0, 2, 1, 3])), perm=[0, 2, 1, 3])
+    y = g.op("Reshape", y, g.constant(np.array([1, length, width])))
+    y = g.op("QuantizeLinear", y, g.constant(np.float32(0.01)), g.constant(np.uint8(120)))
+    return g.finish({g.op("DequantizeLinear", y, g.constant(np.float32(0.01)), g.constant(np.uint8(120))): [1, length, width]})
+
+
 def packed_weights(rows=3):
     """Products by weights alone quantized: 4 bits in blocks with zero points, then 8 bits with a scale for each column."""
     g = Graph("packed_weights", 13)

@@ -36,6 +36,27 @@ func.func @product(%x: tensor<2x6xi8>) -> tensor<2x3xf32> {
   return %y : tensor<2x3xf32>
 }
 
+// Two sides that are computed at run time: the right one is packed, by one move with its transposition, and what the zero
+// points owe are sums of rows and of columns.
+// CHECK-LABEL: func.func @variables
+// CHECK-SAME: (%[[X:.+]]: tensor<3x20x30xui8>, %[[W:.+]]: tensor<3x40x30xi8>)
+// CHECK: %[[PADDED:.+]] = nn.pad %[[W]] {high = array<i64: 0, 8, 2>, low = array<i64: 0, 0, 0>, mode = "constant"}
+// CHECK: %[[PARTS:.+]] = nn.reshape %[[PADDED]] : (tensor<3x48x32xi8>) -> tensor<3x48x8x4xi8>
+// CHECK: %[[PACKED:.+]] = nn.transpose %[[PARTS]] {perm = array<i64: 0, 2, 1, 3>}
+// CHECK: nn.matmul %{{.+}}, %[[PACKED]] {columns = 40 : i64} : (tensor<1x32xui8>, tensor<3x8x48x4xi8>) -> tensor<3x1x40xi32>
+// CHECK: nn.matmul %[[X]], %{{.+}} : (tensor<3x20x30xui8>, tensor<30x1xi8>) -> tensor<3x20x1xi32>
+// CHECK: nn.matmul %{{.+}}, %[[PACKED]] {columns = 40 : i64} : (tensor<3x20x32xui8>, tensor<3x8x48x4xi8>) -> tensor<3x20x40xi32>
+func.func @variables(%x: tensor<3x20x30xui8>, %w: tensor<3x40x30xi8>) -> tensor<3x20x40xf32> {
+  %s = nn.constant dense<0.5> : tensor<f32>
+  %z = nn.constant dense<3> : tensor<ui8>
+  %y = nn.constant dense<-4> : tensor<i8>
+  %a = nn.dequantize %x, %s, %z : (tensor<3x20x30xui8>, tensor<f32>, tensor<ui8>) -> tensor<3x20x30xf32>
+  %b = nn.dequantize %w, %s, %y : (tensor<3x40x30xi8>, tensor<f32>, tensor<i8>) -> tensor<3x40x30xf32>
+  %t = nn.transpose %b {perm = array<i64: 0, 2, 1>} : (tensor<3x40x30xf32>) -> tensor<3x30x40xf32>
+  %p = nn.matmul %a, %t : (tensor<3x20x30xf32>, tensor<3x30x40xf32>) -> tensor<3x20x40xf32>
+  return %p : tensor<3x20x40xf32>
+}
+
 // A maximum of dequantized numbers is one of integers, and quantizing with the same scale gives them back.
 // CHECK-LABEL: func.func @maximum
 // CHECK: %[[Y:.+]] = nn.pool max %{{.+}} : (tensor<1x2x4x4xi8>) -> tensor<1x2x2x2xi8>

@@ -213,3 +213,31 @@ for rows, known, block, k, columns, low, high, has_zero in (
     want = a.astype(np.float64) @ ((w.astype(np.float64) - spread(zero)) * spread(scale))
     is_few = bits == 4 and known and 2 * rows <= 8
     runs(model.inputs, 2 if is_few else None, lambda y, want=want: np.abs(y - want).max() < 2e-6 * np.abs(want).max())
+
+# Both sides computed at run time, as of attention: a transposed right side, one that is not, one for several left ones,
+# extents that fill no group or vector; from integers, and from quantized numbers.
+for number, (left, right, is_turned) in enumerate((((3, 20, 32), (3, 32, 48), True), ((2, 2, 19, 37), (2, 2, 37, 45), True),
+                                                   ((2, 13, 41), (2, 41, 30), False), ((3, 9, 64), (64, 9), True),
+                                                   ((17, 24), (24, 16), False), ((2, 9, 7), (2, 7, 70), False))):
+    for x_type, w_type, has_zero in TYPES[number % 4:number % 4 + 1] if number else TYPES:
+        x, w, x_zero = integers(x_type, left), integers(w_type, right), integers(x_type, ())
+        w_zero = integers(w_type, ()) if has_zero or w_type is np.uint8 else w_type(0)
+        x_zero = x_zero if number % 3 else x_type(0)
+        exact = (x.astype(np.int64) - x_zero) @ (w.astype(np.int64) - w_zero)
+        turn = [*range(len(right) - 2), len(right) - 1, len(right) - 2]
+        for is_integer in (True, False):
+            model = Model()
+            model.inputs = {"x": x, "w": np.ascontiguousarray(w.transpose(turn)) if is_turned else w}
+            zeros = [model.constant(x_zero, "xz"), model.constant(w_zero, "wz")]
+            if is_integer:
+                w_name = model.node("Transpose", ["w"], "t", perm=turn) if is_turned else "w"
+                model.node("MatMulInteger", ["x", w_name, *zeros], "y")
+                check(model, "y", exact.astype(np.int32), None, 0)
+                continue
+            model.node("DequantizeLinear", ["x", model.constant(np.float32(0.02), "xs"), zeros[0]], "a")
+            b = model.node("DequantizeLinear", ["w", model.constant(np.float32(0.003), "ws"), zeros[1]], "b")
+            b = model.node("Transpose", [b], "t", perm=turn) if is_turned else b
+            model.node("MatMul", ["a", b], "c")
+            model.node("QuantizeLinear", ["c", model.constant(np.float32(0.3), "ys"), model.constant(np.int8(-5), "yz")], "y")
+            real = exact * (np.float64(np.float32(0.02)) * np.float32(0.003)) / np.float32(0.3) - 5
+            check(model, "y", real, np.int8, 0)

@@ -37,6 +37,24 @@ func.func @matmul_C3_batch(%a: tensor<2x3x4xf32>, %b: tensor<5x4x6xf32>) {
 
 // -----
 
+func.func @matmul_C4_columns(%a: tensor<2x8xi8>, %b: tensor<2x16x4xi8>) {
+  // expected-error @+2 {{expects 17 columns in packed rows of a multiple of 16, but got 'tensor<2x16x4xi8>'}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.matmul %a, %b {columns = 17 : i64} : (tensor<2x8xi8>, tensor<2x16x4xi8>) -> tensor<2x17xi32>
+  return
+}
+
+// -----
+
+func.func @matmul_C4_rows(%a: tensor<2x9xi8>, %b: tensor<2x16x4xi8>) {
+  // expected-error @+2 {{the left input has 9 columns, but the right one has 8 rows}}
+  // expected-error @+1 {{failed to infer returned types}}
+  %0 = nn.matmul %a, %b {columns = 16 : i64} : (tensor<2x9xi8>, tensor<2x16x4xi8>) -> tensor<2x16xi32>
+  return
+}
+
+// -----
+
 func.func @einsum_C1_terms(%a: tensor<2x3xf32>) {
   // expected-error @+2 {{equation 'ij,jk->ik' has 2 terms, but got 1 inputs}}
   // expected-error @+1 {{failed to infer returned types}}

@@ -59,6 +59,7 @@ def real_products():
 subprocess.run([sys.argv[1], "-O2", "-shared", "-fPIC", sys.argv[2], "-o", "libamx.so", "-lm"], check=True)
 for name, make, product, vectors in (("convolutions", networks.quantized_convolutions, "tdpbusd", "vpdpbusd"),
                                      ("products", networks.quantized_products, "tdpbusd", "vpdpbusd"),
+                                     ("attention", networks.quantized_attention, "tdpbusd", "vpdpbusd"),
                                      ("resnet", networks.resnet, "tdpbf16ps", "vdpbf16ps"),
                                      ("reals", real_products, "tdpbf16ps", "vdpbf16ps")):
     onnx.save(make(), f"{name}.onnx")
@@ -89,7 +90,8 @@ for name, make, product, vectors in (("convolutions", networks.quantized_convolu
         with open(f"{name}.so", "wb") as file:
             file.write(data)
     for rows in (1, 7, 16, 50) if name in ("products", "reals") else (0,):
-        shape = (rows, 192) if rows else (1, 3, 32, 32) if isReal else (1, 3, 45, 73)
+        shape = (1, 70, 96) if name == "attention" else (1, 3, 32, 32) if isReal else (1, 3, 45, 73)
+        shape = (rows, 192) if rows else shape
         x = np.random.Generator(np.random.PCG64(rows)).standard_normal(shape).astype(np.float32)
         model = tegula.load(f"{name}_vectors.so")
         want = list(model.run({model.inputs[0].name: x}).values())[0]

@@ -25,6 +25,7 @@ BYTES = {"neoverse-n1": "sdot", "neoverse-v1": "usdot"}
 NETWORKS = [("resnet", networks.resnet, (1, 3, 32, 32), {}, None, 1e-4),
             ("resnet-bf16", networks.resnet, (1, 3, 32, 32), {"neoverse-v1": "bfdot"}, "bf16", 5e-2),
             ("convolutions", networks.quantized_convolutions, (1, 3, 45, 73), BYTES, None, 1e-4),
+            ("attention", networks.quantized_attention, (1, 70, 96), BYTES, None, 1e-4),
             ("packed", networks.packed_weights, (3, 192), {"neoverse-n1": "sdot"}, None, 1e-4),
             ("products", lambda: networks.quantized_products(50), (50, 192), BYTES, None, 1e-4)]
 
