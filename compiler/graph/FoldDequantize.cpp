@@ -310,7 +310,7 @@ struct FoldDequantize : impl::FoldDequantizeBase<FoldDequantize> {
     RewritePatternSet patterns(context);
     patterns.add<SinkDequantize, CancelQuantize>(context);
     StringRef dot = target ? target.getDot() : "";
-    SumForms forms{dot == "u8s8" || dot == "s8s8", dot == "s8s8", dot == "s16s16"};
+    SumForms forms{dot == "u8s8" || dot == "s8s8", dot == "s8s8", dot == "s16s16", target && target.getMmla()};
     populateIntegerSums(patterns, forms);
     GreedyRewriteConfig config;
     config.setUseTopDownTraversal();

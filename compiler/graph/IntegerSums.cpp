@@ -110,10 +110,12 @@ static bool fitsBytes(Value weights, int64_t zero) {
 }
 
 namespace {
-/// How sums are taken: of four products of bytes, signed ones on the right, or of pairs of signed 16-bit integers.
+/// How sums are taken: of four or eight products of bytes, signed ones on the right, or of pairs of signed 16-bit
+/// integers.
 struct Form {
-  bool isBytes = false, isLeftSigned = false;
-  int64_t count() const { return isBytes ? 4 : 2; }
+  bool isBytes = false, isLeftSigned = false, hasEights = false;
+  /// Of all `products` at a time; so few are not filled up to eight.
+  int64_t count(int64_t products) const { return !isBytes ? 2 : hasEights && products > 4 ? 8 : 4; }
 };
 } // namespace
 
@@ -265,7 +267,7 @@ struct IntegerSums : SumForms {
       return "zero points of its weights are computed at run time";
     // With one for each output, 16 bits are used.
     areBytes = zero && fitsBytes(w->x, static_cast<int64_t>(*zero));
-    form = Form{hasBytes && areBytes, isLeftSigned};
+    form = Form{hasBytes && areBytes, isLeftSigned, hasEights};
     return nullptr;
   }
 
@@ -309,7 +311,7 @@ struct ConvertConv : OpRewritePattern<nn::ConvOp>, IntegerSums {
     bool isDepthwise = group > 1 && channels == 1;
     form.isBytes |= areBytes && isDepthwise;
     areBytes &= isDepthwise || !areWide(form, rowsOf(conv));
-    int64_t fill = group == 1 ? (form.count() - channels % form.count()) % form.count() : 0;
+    int64_t fill = group == 1 ? llvm::alignTo(channels, form.count(channels)) - channels : 0;
     if (isDone(*x, form, areBytes) && fill == 0 && areZeros(conv.getLow()) && areZeros(conv.getHigh()))
       return b.notifyMatchFailure(conv, "of 16-bit integers already");
     NnBuilder n{b, conv.getLoc()};
@@ -352,7 +354,7 @@ struct ConvertMatMul : OpRewritePattern<nn::MatMulOp>, IntegerSums {
     if (const char *why = match(x, w, columns, form, areBytes))
       return b.notifyMatchFailure(op, why);
     areBytes &= !areWide(form, rowsOf(typeOf(op.getA())));
-    int64_t fill = (form.count() - columns % form.count()) % form.count();
+    int64_t fill = llvm::alignTo(columns, form.count(columns)) - columns;
     if (isDone(*x, form, areBytes) && fill == 0)
       return b.notifyMatchFailure(op, "of 16-bit integers already");
     NnBuilder n{b, op.getLoc()};
@@ -388,11 +390,11 @@ struct ConvertMatMul : OpRewritePattern<nn::MatMulOp>, IntegerSums {
     if (const char *why = whyNotPacked(left, right))
       return convertUnpacked(op, x, w, k, why, b);
     NnBuilder n{b, op.getLoc()};
-    Form form{hasBytes, isLeftSigned};
+    Form form{hasBytes, isLeftSigned, hasEights};
+    int64_t count = form.count(k), filled = llvm::alignTo(k, count);
     Value xZero, wZero, ofZeros;
     Value data = side(n, x, form.isBytes, form.isLeftSigned, xZero);
-    Value other = packed(n, side(n, w, form.isBytes, true, wZero), form.count());
-    int64_t filled = llvm::alignTo(k, form.count());
+    Value other = packed(n, side(n, w, form.isBytes, true, wZero), count);
     auto product = [&](Value rows) {
       return nn::MatMulOp::create(b, op.getLoc(), rows, other, UnitAttr(), b.getI64IntegerAttr(columns));
     };

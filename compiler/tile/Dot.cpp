@@ -95,9 +95,14 @@ std::optional<DotForm> dotFormOf(linalg::GenericOp op) {
       !isDim(w.getResult(rank - 1), innermost) || !isDim(w.getResult(rank - 2), last))
     return std::nullopt;
   auto unpack = operands[1]->get().getDefiningOp<linalg::UnPackOp>();
-  if (unpack ? isPackedByRows(operands[1]->get()) && unpack.getStaticInnerTiles().back() != count
-             : !operands[1]->get().getDefiningOp<arith::ConstantOp>())
+  if (!unpack && !operands[1]->get().getDefiningOp<arith::ConstantOp>())
     return std::nullopt;
+  if (isPackedByRows(operands[1]->get())) {
+    int64_t packed = unpack.getStaticInnerTiles().back();
+    if (packed % count || extent % packed)
+      return std::nullopt;
+    count = packed;
+  }
   for (AffineExpr expr : x.getResults().drop_back())
     if (expr.isFunctionOfDim(last))
       return std::nullopt;

@@ -17,7 +17,7 @@ struct DotForm {
   mlir::OpOperand *left;  ///< its last axis is the innermost reduction loop
   mlir::OpOperand *right; ///< constant or packed; its last axes are that loop and the innermost parallel one
   bool isLeftUnsigned;    ///< the right one is signed
-  int64_t count;          ///< numbers at a time: 4 of 8 bits, 2 of 16
+  int64_t count;          ///< numbers at a time: 4 of 8 bits, 2 of 16; 8 where the right side is packed so (mmla)
   bool isReal;            ///< bf16
 };
 

@@ -85,6 +85,69 @@ void RegisterTile::emitDots(SmallVectorImpl<Value> &accumulators) {
   loaded.clear();
 }
 
+//===- two rows by two columns -------------------------------------------===//
+
+void RegisterTile::exchangeHalves(SmallVectorImpl<Value> &accumulators) {
+  // A row without another gets one, which is not written.
+  if (tileUnroll % 2 && (int64_t)accumulators.size() == tileUnroll * vectors)
+    for (int64_t v = 0; v < vectors; ++v)
+      accumulators.push_back(arith::ConstantOp::create(b, loc, b.getZeroAttr(accumulators[v].getType())));
+  for (int64_t u = 0; u < tileUnroll; u += 2)
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value &first = accumulators[u * vectors + v], &second = accumulators[(u + 1) * vectors + v];
+      Value low = vector::ShuffleOp::create(b, loc, first, second, ArrayRef<int64_t>{0, 1, 4, 5});
+      second = vector::ShuffleOp::create(b, loc, first, second, ArrayRef<int64_t>{2, 3, 6, 7});
+      first = low;
+    }
+}
+
+void RegisterTile::emitSquares(SmallVectorImpl<Value> &accumulators) {
+  Type i8 = b.getI8Type(), i32 = b.getI32Type();
+  auto square = VectorType::get({2, 2}, i32), pair = VectorType::get({2, 8}, i8), flat = VectorType::get({4}, i32);
+  auto wide = VectorType::get(pair.getShape(), i32);
+  AffineExpr m, n, k;
+  bindDims(b.getContext(), m, n, k);
+  AffineExpr left[] = {m, k}, right[] = {n, k}, out[] = {m, n};
+  ArrayRef<AffineExpr> maps[] = {left, right, out};
+  using Kind = vector::IteratorType;
+  Kind kinds[] = {Kind::parallel, Kind::parallel, Kind::reduction};
+  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(i8));
+  auto read = [&](Value source, ValueRange indices, VectorType type) -> Value {
+    auto identity = AffineMap::getMinorIdentityMap(indices.size(), type.getRank(), b.getContext());
+    return vector::TransferReadOp::create(b, loc, type, source, indices, AffineMapAttr::get(identity), zero, Value(),
+                                          b.getBoolArrayAttr(SmallVector<bool>(type.getRank(), true)));
+  };
+  auto row = [&](int64_t u) {
+    SmallVector<Value> indices;
+    for (AffineExpr expr : root.getMatchingIndexingMap(dot->left).getResults())
+      indices.push_back(apply(expr, u, 0));
+    return read(dot->left->get(), indices, VectorType::get({8}, i8));
+  };
+  Value panels = dot->right->get().getDefiningOp<linalg::UnPackOp>().getSource();
+  SmallVector<Value> pairs;
+  for (int64_t u = 0; u < tileUnroll; u += 2) {
+    SmallVector<int64_t> both = llvm::to_vector(llvm::seq<int64_t>(0, 16));
+    Value rows = vector::ShuffleOp::create(b, loc, row(u), row(std::min(u + 1, tileUnroll - 1)), both);
+    rows = vector::ShapeCastOp::create(b, loc, pair, rows);
+    pairs.push_back(dot->isLeftUnsigned ? Value(arith::ExtUIOp::create(b, loc, wide, rows))
+                                        : Value(arith::ExtSIOp::create(b, loc, wide, rows)));
+  }
+  // Few columns at a time: the sums take most registers.
+  for (int64_t v = 0; v < vectors; ++v)
+    for (int64_t half : {0, 1}) {
+      SmallVector<Value> indices = packedIndices(*dot->right, 0, v);
+      Value &column = indices[indices.size() - 2];
+      column = b.createOrFold<arith::AddIOp>(loc, column, constant(2 * half));
+      Value columns = arith::ExtSIOp::create(b, loc, wide, read(panels, indices, pair));
+      for (auto [i, rows] : llvm::enumerate(pairs)) {
+        Value &sums = accumulators[(2 * i + half) * vectors + v];
+        Value known = vector::ShapeCastOp::create(b, loc, square, sums);
+        Value product = vector::ContractionOp::create(b, loc, rows, columns, known, maps, kinds);
+        sums = vector::ShapeCastOp::create(b, loc, flat, product);
+      }
+    }
+}
+
 //===- matrix registers --------------------------------------------------===//
 
 /// Sums that wait in vector registers, of the rows that fill no matrix.

@@ -107,6 +107,8 @@ RegisterTile::RegisterTile(OpBuilder &builder, linalg::GenericOp root, linalg::G
       depth(plan.getDepth()), dot(plan.getDot() > 1 ? dotFormOf(root) : std::nullopt),
       taps(plan.getDot() > 1 && !dot ? tapFormOf(root) : std::nullopt),
       blockedLoop(blockedReduction(root, epilogue, plan)), position(root.getNumLoops()) {
+  if (dot)
+    dot->count = plan.getDot();
   int64_t outer = unrollLoop - 1;
   bool takesRows = plan.getOuter() > 1 && outer >= 0 && outer != vectorLoop && depth == 0 && !taps &&
                    !isTransposition && !ShapedType::isDynamic(ranges[outer].extent) &&
@@ -327,8 +329,12 @@ Value RegisterTile::emitTile(int64_t unroll, Value target) {
   tileUnroll = unroll;
   loaded.clear();
   SmallVector<Value> accumulators = depth > 0 ? startMatrices() : start(unroll, target);
+  if (hasSquares())
+    exchangeHalves(accumulators);
   hasTaps() ? emitTaps(accumulators) : emitReduction(ranges.size(), accumulators);
   loaded.clear();
+  if (hasSquares())
+    exchangeHalves(accumulators);
   if (depth > 0)
     accumulators = rowsOfMatrices(accumulators);
   arith::TruncIOp narrowing = lastNarrowing();
@@ -447,6 +453,8 @@ void RegisterTile::emitBody(SmallVectorImpl<Value> &accumulators) {
   loaded.clear();
   if (depth > 0)
     return emitMatrixProducts(accumulators);
+  if (hasSquares())
+    return emitSquares(accumulators);
   if (dot)
     return emitDots(accumulators);
   for (int64_t u = 0; u < tileUnroll; ++u)

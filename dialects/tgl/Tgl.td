@@ -25,14 +25,15 @@ def Tgl_TargetAttr : Tgl_Attr<"Target", "target"> {
     products of small integers the target adds to 32-bit ones several at a time: `u8s8` four of unsigned and signed 8-bit
     ones and, on x86, pairs of signed 16-bit ones, `s8s8` four of signed 8-bit ones, `s16s16` such pairs only, or none. `tiles` is the number of matrix registers, each
     of up to 16 rows of 64 bytes, whose products of unsigned and signed bytes, and of bf16, are summed at once (AMX; 0: none). `realDot`
-    says of which real numbers it adds two products at a time to 32-bit ones: `bf16`, or none.
+    says of which real numbers it adds two products at a time to 32-bit ones: `bf16`, or none. With `mmla`, two rows of eight bytes
+    are also multiplied by two columns at a time (FEAT_I8MM).
 
     Example: `#tgl.target<name = "cpu", triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v3", features = "+avx2", vectorBytes = 32, registers = 16, cacheKiB = 512, threads = 2>`
   }];
   let parameters = (ins StringRefParameter<"">:$name, StringRefParameter<"">:$triple, StringRefParameter<"">:$cpu, StringRefParameter<"">:$features,
                         "int64_t":$vectorBytes, "int64_t":$registers, "int64_t":$cacheKiB, "int64_t":$threads,
                         StringRefParameter<"", "\"\"">:$dot, DefaultValuedParameter<"int64_t", "0">:$tiles,
-                        StringRefParameter<"", "\"\"">:$realDot);
+                        StringRefParameter<"", "\"\"">:$realDot, DefaultValuedParameter<"bool", "false">:$mmla);
   let assemblyFormat = "`<` struct(params) `>`";
 }
 
@@ -45,7 +46,7 @@ def Tgl_PlanAttr : Tgl_Attr<"Plan", "plan"> {
     `block` gives per parallel loop the extent of one scf.forall iteration (0: whole extent), then for one of the reduction loops
     the extent of a block that is summed for the whole tile before the next, with partial sums in the result; missing entries are 0.
     `dot` neighbours along the innermost reduction loop, or places of a depthwise window, are multiplied and summed at a time (1 if
-    it isn't there). With `depth`,
+    it isn't there; 8: of two rows by two columns). With `depth`,
     the sums of `rows` iterations of the unrolled loop and of a vector are one matrix register, and `depth` such neighbours are
     taken at a time; `unroll` is a multiple of `rows`, and what is left of the loop beyond multiples of `rows` is done by vectors.
 

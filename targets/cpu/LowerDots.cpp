@@ -5,8 +5,9 @@
 //   %t = vector.multi_reduction <add>, %p, %s [1] : vector<16x4xi32> to vector<16xi32>
 // becomes
 //   %t = llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%s, %bytesOfX, %bytesOfW)
-// (on ARM usdot or sdot), and pairs of 16-bit integers (vpdpwssd, or vpmaddwd and an addition) and of bf16 alike
-// (vdpbf16ps, bfdot; both take denormals for zeros). So do sums of the products of all four bytes of lanes of 32 bits.
+// (on ARM usdot or sdot, or usmmla of two rows by two columns), and pairs of 16-bit integers (vpdpwssd, or vpmaddwd and
+// an addition) and of bf16 alike (vdpbf16ps, bfdot; both take denormals for zeros). So do sums of the products of all
+// four bytes of lanes of 32 bits.
 //
 // Needs: memrefs. Leaves: no such sum where the target says that it has an instruction. Idempotent.
 //===----------------------------------------------------------------------===//
@@ -110,6 +111,30 @@ struct LowerDot : OpRewritePattern<vector::MultiDimReductionOp> {
       return success();
     }
     b.replaceOpWithNewOp<arith::AddIOp>(op, op.getAcc(), sumsOfPairs(b, loc, row, weights));
+    return success();
+  }
+};
+
+/// Sums of two rows of eight bytes by two columns.
+struct LowerSquare : OpRewritePattern<vector::ContractionOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(vector::ContractionOp op, PatternRewriter &b) const override {
+    Operation *left = op.getLhs().getDefiningOp(), *right = op.getRhs().getDefiningOp();
+    bool isUnsigned = isa_and_present<arith::ExtUIOp>(left);
+    if ((!isUnsigned && !isa_and_present<arith::ExtSIOp>(left)) || !isa_and_present<arith::ExtSIOp>(right))
+      return b.notifyMatchFailure(op, "not of small numbers");
+    auto type = cast<VectorType>(op.getResultType());
+    auto pair = VectorType::get({2, 8}, b.getI8Type()), flat = VectorType::get({16}, b.getI8Type());
+    if (left->getOperand(0).getType() != pair || right->getOperand(0).getType() != pair || type.getNumElements() != 4)
+      return b.notifyMatchFailure(op, "not of two rows and two columns");
+    Location loc = op.getLoc();
+    auto four = VectorType::get({4}, b.getI32Type());
+    Value operands[] = {vector::ShapeCastOp::create(b, loc, four, op.getAcc()),
+                        vector::ShapeCastOp::create(b, loc, flat, left->getOperand(0)),
+                        vector::ShapeCastOp::create(b, loc, flat, right->getOperand(0))};
+    StringRef name = isUnsigned ? "llvm.aarch64.neon.usmmla.v4i32.v16i8" : "llvm.aarch64.neon.smmla.v4i32.v16i8";
+    b.replaceOpWithNewOp<vector::ShapeCastOp>(op, type, call(b, loc, name, four, operands));
     return success();
   }
 };
@@ -229,6 +254,8 @@ struct LowerDots : impl::LowerDotsBase<LowerDots> {
       return;
     RewritePatternSet patterns(&getContext());
     patterns.add<LowerDot, LowerBytes>(&getContext(), target);
+    if (target.getMmla())
+      patterns.add<LowerSquare>(&getContext());
     // Panels [.., 16, 4] are read as vectors of 64.
     vector::populateFlattenVectorTransferPatterns(patterns, target.getVectorBytes() * 8);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))

@@ -268,6 +268,7 @@ private:
       return readSingly();
     bool isX86 = llvm::Triple(target.getTriple()).isX86();
     bool has = form->isReal       ? target.getRealDot() == "bf16"
+               : form->count == 8 ? target.getMmla() && form->isLeftUnsigned
                : form->count == 4 ? target.getDot() == (form->isLeftUnsigned ? "u8s8" : "s8s8")
                                   : isX86 && !target.getDot().empty() && !form->isLeftUnsigned;
     if (!has)
@@ -275,6 +276,10 @@ private:
     dot = form->count;
     if (isX86)
       return;
+    // Two rows by two columns do twice as much.
+    bool hasRows = unrollLoop >= 0 && extents[unrollLoop] > 1;
+    if (dot == 4 && target.getMmla() && hasRows && extents.back() % 8 == 0 && !isPackedByRows(form->right->get()))
+      dot = 8;
     // NEON's, also on CPUs with longer vectors. Four of them to a row: the left side is spread by an instruction.
     lanes = std::min(lanes, kNeonLanes);
     int64_t panels = (extents[vectorLoop] + lanes - 1) / lanes;

@@ -68,7 +68,8 @@ public:
     int threads = options.threads > 0 ? options.threads : options.cpu == "native" ? here : kUsualThreads;
     auto [vectorBytes, registers] = vectorsOf(triple, *info);
     return tgl::TargetAttr::get(context, name(), triple.str(), cpu, features, vectorBytes, registers, 512, threads,
-                                dotOf(triple, *info), tilesOf(triple, *info), realDotOf(triple, *info));
+                                dotOf(triple, *info), tilesOf(triple, *info), realDotOf(triple, *info),
+                                triple.isAArch64() && info->checkFeatures("+i8mm"));
   }
 
   tgl::PlanAttr plan(mlir::linalg::GenericOp root, mlir::linalg::GenericOp epilogue,

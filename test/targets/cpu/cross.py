@@ -19,7 +19,7 @@ PROGRAM = os.path.join(sys.argv[1], "artifact", "Inputs", "run_network.c")
 MACHINES = [("aarch64-linux-gnu", ["qemu-aarch64", "-cpu", "max,sve-max-vq=2"],
              ["cortex-a53", "neoverse-n1", "neoverse-v1"]),
             ("riscv64-linux-gnu", ["qemu-riscv64", "-cpu", "rv64,v=true,vlen=512"], [None, "sifive-x280"])]
-BYTES = {"neoverse-n1": "sdot", "neoverse-v1": "usdot"}
+BYTES = {"neoverse-n1": "sdot", "neoverse-v1": "usmmla"}
 # Name, network, its input, the instructions that sum products there, precision, and the error allowed, of the deviation:
 # on CPUs that multiply pairs of bf16 both factors are rounded.
 NETWORKS = [("resnet", networks.resnet, (1, 3, 32, 32), {}, None, 1e-4),
