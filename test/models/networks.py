@@ -226,8 +226,9 @@ def quantized_attention(length=70, width=96, heads=3):
     shares = g.op("DequantizeLinear", g.op("QuantizeLinear", shares, scale, zero), scale, zero)
     y = g.op("Transpose", g.op("MatMul", shares, rows([0, 2, 1, 3])), perm=[0, 2, 1, 3])
     y = g.op("Reshape", y, g.constant(np.array([1, length, width])))
-    y = g.op("QuantizeLinear", y, g.constant(np.float32(0.01)), g.constant(np.uint8(120)))
-    return g.finish({g.op("DequantizeLinear", y, g.constant(np.float32(0.01)), g.constant(np.uint8(120))): [1, length, width]})
+    scale, zero = g.constant(np.float32(0.01)), g.constant(np.uint8(120))
+    y = g.op("DequantizeLinear", g.op("QuantizeLinear", y, scale, zero), scale, zero)
+    return g.finish({y: [1, length, width]})
 
 
 def packed_weights(rows=3):

@@ -238,6 +238,7 @@ for number, (left, right, is_turned) in enumerate((((3, 20, 32), (3, 32, 48), Tr
             b = model.node("DequantizeLinear", ["w", model.constant(np.float32(0.003), "ws"), zeros[1]], "b")
             b = model.node("Transpose", [b], "t", perm=turn) if is_turned else b
             model.node("MatMul", ["a", b], "c")
-            model.node("QuantizeLinear", ["c", model.constant(np.float32(0.3), "ys"), model.constant(np.int8(-5), "yz")], "y")
+            y_names = [model.constant(np.float32(0.3), "ys"), model.constant(np.int8(-5), "yz")]
+            model.node("QuantizeLinear", ["c", *y_names], "y")
             real = exact * (np.float64(np.float32(0.02)) * np.float32(0.003)) / np.float32(0.3) - 5
             check(model, "y", real, np.int8, 0)
