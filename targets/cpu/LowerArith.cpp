@@ -3,7 +3,6 @@
 //   %q = arith.ceildivsi %a, %b        ->   division, remainder, comparison
 //   %f = arith.extf %x : bf16 to f32   ->   a shift, where the CPU does not know bf16
 //   llvm.intr.masked.store %v : bf16   ->   the same of i16, which every CPU knows
-//   %d = arith.divf %bounded, constant ->   a product and its error, which cost a fifth of a division
 //   %r = math.roundeven %x
 //   %i = arith.fptosi %r               ->   one instruction of x86 (cvtps2dq)
 //
@@ -78,52 +77,6 @@ struct RoundToInteger : OpRewritePattern<arith::FPToSIOp> {
   }
 };
 
-/// The number in a constant f32 or splat of it.
-std::optional<float> numberIn(Value value) {
-  FloatAttr number;
-  DenseElementsAttr splat;
-  if (matchPattern(value, m_Constant(&number)) && number.getType().isF32())
-    return number.getValue().convertToFloat();
-  if (matchPattern(value, m_Constant(&splat)) && splat.isSplat() && splat.getElementType().isF32())
-    return splat.getSplatValue<float>();
-  return std::nullopt;
-}
-
-/// Whether the value is the greater or lesser of two, of which one is constant.
-arith::SelectOp boundOf(Value value) {
-  auto select = value.getDefiningOp<arith::SelectOp>();
-  auto compare = select ? select.getCondition().getDefiningOp<arith::CmpFOp>() : arith::CmpFOp();
-  bool isBound = compare && numberIn(select.getFalseValue()) && compare.getLhs() == select.getTrueValue() &&
-                 compare.getRhs() == select.getFalseValue();
-  return isBound ? select : arith::SelectOp();
-}
-
-/// x / c of a finite x, as quantization bounds it, correctly rounded: the product q with the rounded 1 / c is off by
-/// one unit at most, and so q + (x - q * c) / c is the rounded quotient (Markstein, "Computation of elementary
-/// functions on the IBM RISC System/6000 processor", 1990). It may be off by a unit where x is so small that its error
-/// is not a normal number. Divisions of what may be infinite would take a choice more, which gains nothing.
-struct DivideByConstant : OpRewritePattern<arith::DivFOp> {
-  using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(arith::DivFOp op, PatternRewriter &b) const override {
-    std::optional<float> divisor = numberIn(op.getRhs());
-    arith::SelectOp bound = boundOf(op.getLhs());
-    if (!divisor || !(std::fabs(*divisor) > 1e-12f) || !(std::fabs(*divisor) < 1e12f) || !bound ||
-        !boundOf(bound.getTrueValue()))
-      return b.notifyMatchFailure(op, "not of a bounded number, by a usual one");
-    Location loc = op.getLoc();
-    auto number = [&](float value) {
-      TypedAttr attr = b.getF32FloatAttr(value);
-      if (auto vector = dyn_cast<VectorType>(op.getType()))
-        attr = DenseElementsAttr::get(vector, cast<Attribute>(attr));
-      return arith::ConstantOp::create(b, loc, attr).getResult();
-    };
-    Value x = op.getLhs(), inverse = number(1.0f / *divisor), q = arith::MulFOp::create(b, loc, x, inverse);
-    Value error = math::FmaOp::create(b, loc, q, number(-*divisor), x);
-    b.replaceOpWithNewOp<math::FmaOp>(op, error, inverse, q);
-    return success();
-  }
-};
-
 Type bitsOf(Type type, OpBuilder &b) { return VectorType::get(cast<VectorType>(type).getShape(), b.getI16Type()); }
 
 /// LLVM 22 cannot select masked stores of bf16 for SVE.
@@ -164,8 +117,6 @@ struct LowerArith : impl::LowerArithBase<LowerArith> {
     if (!target || target.getRealDot() != "bf16")
       arith::populateExpandBFloat16Patterns(patterns);
     patterns.add<StoreBits, LoadBits>(&getContext());
-    if (target && cpu::hasFma(target))
-      patterns.add<DivideByConstant>(&getContext());
     patterns.add<CancelWidening<arith::ExtUIOp, arith::IntegerOverflowFlags::nuw>,
                  CancelWidening<arith::ExtSIOp, arith::IntegerOverflowFlags::nsw>, CancelConversion>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))

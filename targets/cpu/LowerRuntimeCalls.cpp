@@ -96,14 +96,16 @@ struct LowerRuntimeCalls : impl::LowerRuntimeCallsBase<LowerRuntimeCalls> {
     OpBuilder b(call);
     Location loc = call.getLoc();
     auto code = module.lookupSymbol<LLVM::LLVMFuncOp>(*call.getCallee());
-    // Each value is stored once; constants and what the unit does not read are not stored at all.
+    // Each value is stored once; places and sizes that are constant and what the unit does not read are not stored at
+    // all.
     SmallVector<Source> sources;
     SetVector<Value> stored;
     for (auto [index, argument] : llvm::enumerate(call.getArgOperands().drop_front(2))) {
       Attribute constant;
       if (code.getArgument(index + 2).use_empty())
         sources.push_back({-1, {}});
-      else if (matchPattern(argument, m_Constant(&constant)) && isa<IntegerAttr>(constant))
+      else if (matchPattern(argument, m_Constant(&constant)) && isa<IntegerAttr>(constant) &&
+               argument.getType().isInteger(64))
         sources.push_back({-1, constant});
       else {
         stored.insert(argument);

@@ -18,6 +18,7 @@ void addLoweringPasses(OpPassManager &pm) {
   pm.addNestedPass<func::FuncOp>(createLowerCopies());
   // Before units become functions: the panels are in sight.
   pm.addNestedPass<func::FuncOp>(createPrefetchPanels());
+  pm.addNestedPass<func::FuncOp>(createLowerDivisions());
   pm.addPass(createOutlineUnits());
   pm.addPass(createBindDynamicResults());
   OpPassManager &function = pm.nest<func::FuncOp>();

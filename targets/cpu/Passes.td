@@ -9,7 +9,7 @@ def OutlineUnits : Pass<"tegula-outline-units", "::mlir::ModuleOp"> {
     `scf.forall` becomes `func.call @unit(0, count, captured values...) {tgl.unit = n}`; the function runs iterations
     [begin, end). Equal functions are emitted once. The entry function gets the run's handle as its last argument.
   }];
-  let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect", "::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect"];
+  let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect", "::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect", "::mlir::vector::VectorDialect"];
   let statistics = [Statistic<"outlined", "outlined", "Number of units">, Statistic<"shared", "shared", "Number of units that share another's code">];
 }
 
@@ -48,6 +48,14 @@ def LowerChecks : Pass<"tegula-lower-checks", "::mlir::ModuleOp"> {
     `tegula_rt_error` and returns.
   }];
   let dependentDialects = ["::mlir::cf::ControlFlowDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect"];
+}
+
+def LowerDivisions : Pass<"tegula-lower-divisions", "::mlir::func::FuncOp"> {
+  let summary = "Divide bounded numbers by constants without a division";
+  let description = [{
+    By a product and its error, correctly rounded, where the CPU has FMA: quantization divides so.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }
 
 def LowerArith : Pass<"tegula-lower-arith", "::mlir::func::FuncOp"> {
