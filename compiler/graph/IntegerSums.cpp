@@ -114,8 +114,8 @@ namespace {
 /// integers.
 struct Form {
   bool isBytes = false, isLeftSigned = false, hasEights = false;
-  /// Of all `products` at a time; so few are not filled up to eight.
-  int64_t count(int64_t products) const { return !isBytes ? 2 : hasEights && products > 4 ? 8 : 4; }
+  /// Neighbours at a time, of all that are summed; few are not filled up to eight.
+  int64_t count(int64_t all) const { return !isBytes ? 2 : hasEights && all > 4 ? 8 : 4; }
 };
 } // namespace
 
@@ -170,9 +170,14 @@ static Value leftSide(NnBuilder &n, const Quantized &x, Form form, Value &zero) 
   return side(n, x, form.isBytes, form.isLeftSigned, zero);
 }
 
-static Value ones(NnBuilder &n, ArrayRef<int64_t> shape, Type element) {
-  auto one = IntegerAttr::get(element, APInt(8, 1));
-  return nn::ConstantOp::create(n.b, n.loc, DenseElementsAttr::get(RankedTensorType::get(shape, element), one));
+static Value ones(NnBuilder &n, ArrayRef<int64_t> shape) {
+  auto type = RankedTensorType::get(shape, n.b.getIntegerType(8));
+  return nn::ConstantOp::create(n.b, n.loc, DenseElementsAttr::get(type, n.b.getI8IntegerAttr(1)));
+}
+
+/// Sums over the last axis, which stays.
+static Value rowSums(NnBuilder &n, Value x) {
+  return nn::MatMulOp::create(n.b, n.loc, x, ones(n, {typeOf(x).getShape().back(), 1}));
 }
 
 /// A right side [..., k, n] as nn.matmul with `columns` wants it, `count` neighbours along k side by side and filled up
@@ -196,6 +201,15 @@ static Value packed(NnBuilder &n, Value right, int64_t count) {
     order.push_back(axis <= k ? axis : axis + 1);
   order.push_back(k + 1);
   return n.transpose(n.reshape(right, shape), order);
+}
+
+/// Sums over k of a right side [..., k, n]: [..., 1, n].
+static Value columnSums(NnBuilder &n, Value right) {
+  int64_t rank = typeOf(right).getRank();
+  // Where k lies along the rows in memory, those are summed up.
+  if (auto transpose = right.getDefiningOp<nn::TransposeOp>(); transpose && transpose.getPerm()[rank - 2] == rank - 1)
+    return n.transpose(rowSums(n, transpose.getX()), transpose.getPerm());
+  return nn::MatMulOp::create(n.b, n.loc, ones(n, {1, typeOf(right).getDimSize(rank - 2)}), right);
 }
 
 /// `-zero * sums`, for the zero point of the numbers that were multiplied.
@@ -251,7 +265,7 @@ struct IntegerSums : SumForms {
       return "its input is not quantized to 8 bits";
     if (!w || !x->scale != !w->scale)
       return "its weights are not quantized to 8 bits, with one scale for each output at most";
-    return isConstant(w->x) ? nullptr : "both factors are computed at run time";
+    return isConstant(w->x) ? nullptr : "its weights are computed at run time";
   }
 
   /// Why the sums of such factors, of `products` each, cannot be of integers; null where they can. Sets the form.
@@ -394,24 +408,21 @@ struct ConvertMatMul : OpRewritePattern<nn::MatMulOp>, IntegerSums {
     int64_t count = form.count(k), filled = llvm::alignTo(k, count);
     Value xZero, wZero, ofZeros;
     Value data = side(n, x, form.isBytes, form.isLeftSigned, xZero);
-    Value other = packed(n, side(n, w, form.isBytes, true, wZero), count);
-    auto product = [&](Value rows) {
-      return nn::MatMulOp::create(b, op.getLoc(), rows, other, UnitAttr(), b.getI64IntegerAttr(columns));
-    };
+    Value numbers = side(n, w, form.isBytes, true, wZero), other = packed(n, numbers, count);
     if (xZero) {
-      Value sums = product(ones(n, {1, filled}, elementOf(data)));
+      Value sums = columnSums(n, numbers);
       if (wZero)
         sums = n.binary("add", sums, correction(n, wZero, n.number(b.getI32Type(), k)));
       ofZeros = correction(n, xZero, sums);
     }
     if (wZero) {
-      Value sums = nn::MatMulOp::create(b, op.getLoc(), data, ones(n, {k, 1}, b.getI8Type()));
-      Value ofRight = correction(n, wZero, sums);
+      Value ofRight = correction(n, wZero, rowSums(n, data));
       ofZeros = ofZeros ? n.binary("add", ofRight, ofZeros) : ofRight;
     }
     SmallVector<int64_t> none(left.getRank(), 0), more(none);
     more.back() = filled - k;
-    Value sums = product(n.pad(data, Value(), none, more));
+    Value sums = nn::MatMulOp::create(b, op.getLoc(), n.pad(data, Value(), none, more), other, UnitAttr(),
+                                      b.getI64IntegerAttr(columns));
     Value wScale = w.scale ? n.reshape(w.scale, {}) : Value();
     b.replaceOp(op, asResult(n, sums, ofZeros, x, wScale, elementOf(op.getY())));
     return success();

@@ -31,6 +31,17 @@ static bool isCheap(linalg::LinalgOp op) {
   return count <= 2;
 }
 
+/// Whether the op reads an operand across its rows.
+static bool readsAcross(linalg::LinalgOp op) {
+  if (op.getNumLoops() == 0)
+    return false;
+  return llvm::any_of(op.getDpsInputOperands(), [&](OpOperand *operand) {
+    AffineMap map = op.getMatchingIndexingMap(operand);
+    unsigned innermost = op.getNumLoops() - 1;
+    return map.isFunctionOfDim(innermost) && map.getResults().back() != getAffineDimExpr(innermost, map.getContext());
+  });
+}
+
 /// Longer bodies would spill, and copying them at every step makes long chains quadratic.
 static constexpr size_t kMaxBody = 128;
 
@@ -50,7 +61,8 @@ static bool shouldFuse(OpOperand *operand) {
   if (!producer->hasOneUse())
     return isCheap(producer) && producer.getNumDpsInputs() == 0;
   AffineMap map = consumer.getMatchingIndexingMap(operand);
-  return map.isPermutation() || isCheap(producer);
+  // What is read several times should lie as it is read.
+  return map.isPermutation() || (isCheap(producer) && !readsAcross(producer));
 }
 
 namespace {

@@ -10,6 +10,9 @@
 // Also a softmax by itself that is larger than the caches, and a depthwise convolution before one of 1x1, where the
 // image between them does not stay in a cache.
 //
+// Rows that are also summed up beside the second product (the zero point of a quantized %v) go with what reads both. A
+// right side that is packed by rows is sliced before it is seen unpacked.
+//
 // Upstream's tile-and-fuse does the work. Only what is read by nothing else moves, and nothing is computed twice.
 //
 // Needs: linalg on tensors, FuseElementwise. Leaves: ops of unknown extents as they are. Idempotent.
@@ -76,9 +79,12 @@ static bool isDepthwise(linalg::GenericOp op) {
   return true;
 }
 
-/// The only reader of a result, if it works element by element.
+/// The only reader of a product's result, if it works element by element; the result's axes are the first loops.
 static linalg::GenericOp elementwiseReaderOf(linalg::GenericOp op) {
   auto reader = op->hasOneUse() ? dyn_cast<linalg::GenericOp>(*op->user_begin()) : linalg::GenericOp();
+  for (auto [axis, expr] : llvm::enumerate(op.getIndexingMapsArray().back().getResults()))
+    if (expr != getAffineDimExpr(axis, op.getContext()))
+      return {};
   bool is = reader && reader->getBlock() == op->getBlock() && reader.getNumReductionLoops() == 0 &&
             reader.getNumResults() == 1 && reader.getMatchingIndexingMap(&*op->use_begin()).isPermutation();
   return is ? reader : linalg::GenericOp();
@@ -121,22 +127,12 @@ struct Rows {
       auto generic = dyn_cast<linalg::GenericOp>(op);
       if (!generic || op->use_empty() || !llvm::all_of(op->getUses(), [&](OpOperand &use) { return moves(use); }))
         continue;
-      if (ShapedType::isDynamicShape(generic.getStaticLoopRanges()) || generic.getNumResults() != 1 ||
-          (generic != product && isForAll(generic)))
+      if (ShapedType::isDynamicShape(generic.getStaticLoopRanges()) || generic.getNumResults() != 1)
         continue;
       ops.insert(op);
       hasProduct |= generic != product && isProduct(generic);
       hasReduction |= !isProduct(generic) && generic.getNumReductionLoops() > 0;
     }
-  }
-
-  /// Whether one row is what all rows need, so that each band would compute it again.
-  bool isForAll(linalg::GenericOp op) {
-    auto type = cast<RankedTensorType>(op.getResult(0).getType());
-    auto ofRows = left ? cast<RankedTensorType>(left->get().getType()) : type;
-    int64_t axis = type.getRank() - 2;
-    return axis >= 0 && type.getRank() == ofRows.getRank() && type.getDimSize(axis) == 1 &&
-           ofRows.getDimSize(axis) != 1;
   }
 
   /// Whether the value used here is to be made in the bands: rows, not what the first product reads.

@@ -159,6 +159,14 @@ FailureOr<SmallVector<Value>> MatMulOp::lower(LoweringBuilder &b, ValueRange ope
   Value columns = b.dim(operands[0], left.getRank() - 1), rows = b.dim(operands[1], right.getRank() - 2);
   if (columns != rows && (left.isDynamicDim(left.getRank() - 1) || right.isDynamicDim(right.getRank() - 2)))
     b.check(b.compare("ne", columns, rows), "the left matrix has other columns than the right one has rows");
+  // What is 1 at run time only is not broadcast.
+  for (size_t axis = 0; axis < std::min(leftBatch.size(), rightBatch.size()); ++axis) {
+    int64_t ofLeft = leftBatch.size() - 1 - axis, ofRight = rightBatch.size() - 1 - axis;
+    bool isOpen = left.isDynamicDim(ofLeft) || right.isDynamicDim(ofRight);
+    if (isOpen && leftBatch[ofLeft] != 1 && rightBatch[ofRight] != 1)
+      b.check(b.compare("ne", b.dim(operands[0], ofLeft), b.dim(operands[1], ofRight)),
+              "the two factors have different leading extents");
+  }
   unsigned first = batch->size();
   AffineExpr m = b.b.getAffineDimExpr(first), n = b.b.getAffineDimExpr(first + 1), k = b.b.getAffineDimExpr(first + 2);
   Exprs a = broadcastExprs(b, leftBatch, *batch), w = broadcastExprs(b, rightBatch, *batch);

@@ -266,6 +266,11 @@ private:
     std::optional<DotForm> form = vectorLoop >= 0 ? dotFormOf(root) : std::nullopt;
     if (!form)
       return readSingly();
+    // Panels serve all rows of a tile: weights that differ along the unrolled loop are of one row each.
+    if (unrollLoop >= 0 && root.getMatchingIndexingMap(form->right).isFunctionOfDim(unrollLoop)) {
+      unrollLoop = -1;
+      unroll = 1;
+    }
     bool isX86 = llvm::Triple(target.getTriple()).isX86();
     bool has = form->isReal       ? target.getRealDot() == "bf16"
                : form->count == 8 ? target.getMmla() && form->isLeftUnsigned

@@ -43,7 +43,8 @@ func.func @product(%x: tensor<2x6xi8>) -> tensor<2x3xf32> {
 // CHECK: %[[PADDED:.+]] = nn.pad %[[W]] {high = array<i64: 0, 8, 2>, low = array<i64: 0, 0, 0>, mode = "constant"}
 // CHECK: %[[PARTS:.+]] = nn.reshape %[[PADDED]] : (tensor<3x48x32xi8>) -> tensor<3x48x8x4xi8>
 // CHECK: %[[PACKED:.+]] = nn.transpose %[[PARTS]] {perm = array<i64: 0, 2, 1, 3>}
-// CHECK: nn.matmul %{{.+}}, %[[PACKED]] {columns = 40 : i64} : (tensor<1x32xui8>, tensor<3x8x48x4xi8>) -> tensor<3x1x40xi32>
+// CHECK: %[[COLUMNS:.+]] = nn.matmul %[[W]], %{{.+}} : (tensor<3x40x30xi8>, tensor<30x1xi8>) -> tensor<3x40x1xi32>
+// CHECK: nn.transpose %[[COLUMNS]] {perm = array<i64: 0, 2, 1>}
 // CHECK: nn.matmul %[[X]], %{{.+}} : (tensor<3x20x30xui8>, tensor<30x1xi8>) -> tensor<3x20x1xi32>
 // CHECK: nn.matmul %{{.+}}, %[[PACKED]] {columns = 40 : i64} : (tensor<3x20x32xui8>, tensor<3x8x48x4xi8>) -> tensor<3x20x40xi32>
 func.func @variables(%x: tensor<3x20x30xui8>, %w: tensor<3x40x30xi8>) -> tensor<3x20x40xf32> {

@@ -101,7 +101,7 @@ def check(model, output, real, kind, form):
 SHAPES = (  # channels in and out, groups, kernel, strides, pads, extents
     (32, 48, 1, (3, 3), (1, 1), (1, 1, 1, 1), (9, 10)), (3, 20, 1, (3, 3), (2, 2), (0, 1, 1, 0), (11, 9)),
     (17, 33, 1, (1, 1), (1, 1), (0, 0, 0, 0), (5, 7)), (24, 24, 24, (3, 3), (1, 1), (1, 1, 1, 1), (8, 8)),
-    (16, 32, 2, (3, 1), (1, 1), (1, 0, 1, 0), (6, 7)))
+    (16, 32, 2, (3, 1), (1, 1), (1, 0, 1, 0), (6, 7)), (32, 32, 2, (1, 1), (1, 1), (0, 0, 0, 0), (1, 1)))
 TYPES = ((np.uint8, np.int8, False), (np.int8, np.int8, False), (np.uint8, np.uint8, True), (np.int8, np.int8, True))
 
 for number, (c, m, group, kernel, strides, pads, extents) in enumerate(SHAPES):
