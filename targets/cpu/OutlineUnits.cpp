@@ -30,8 +30,8 @@ namespace tegula {
 #define GEN_PASS_DEF_OUTLINEUNITS
 #include "tegula/targets/cpu/Passes.h.inc"
 
-/// The number that a constant holds, or is a splat of, if units like this one may differ in it: not what LLVM turns into
-/// another instruction, as a shift or a division.
+/// The number that a constant holds, or is a splat of, if units like this one may differ in it: not what LLVM turns
+/// into another instruction, as a shift or a division.
 static TypedAttr numberOf(Operation *constant, scf::ForallOp unit) {
   TypedAttr value;
   if (!matchPattern(constant, m_Constant(&value)))

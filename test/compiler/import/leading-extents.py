@@ -7,7 +7,8 @@ from onnx import TensorProto, helper
 
 random = np.random.default_rng(2)
 node = helper.make_node("MatMul", ["a", "b"], ["y"], "product")
-ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in (("a", [3, 4, 5]), ("b", ["n", 5, 6]))]
+ports = [helper.make_tensor_value_info("a", TensorProto.FLOAT, [3, 4, 5]),
+         helper.make_tensor_value_info("b", TensorProto.FLOAT, ["n", 5, 6])]
 graph = helper.make_graph([node], "g", ports, [helper.make_tensor_value_info("y", TensorProto.FLOAT, [3, 4, 6])])
 onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10), "m.onnx")
 tegula.compile("m.onnx", "m.so")
