@@ -113,9 +113,9 @@ namespace {
 /// How sums are taken: of four or eight products of bytes, signed ones on the right, or of pairs of signed 16-bit
 /// integers.
 struct Form {
-  bool isBytes = false, isLeftSigned = false, hasEights = false;
+  bool isBytes = false, isLeftSigned = false, hasMmla = false;
   /// Neighbours at a time, of all that are summed; few are not filled up to eight.
-  int64_t count(int64_t all) const { return !isBytes ? 2 : hasEights && all > 4 ? 8 : 4; }
+  int64_t count(int64_t all) const { return !isBytes ? 2 : hasMmla && all > 4 ? 8 : 4; }
 };
 } // namespace
 
@@ -281,7 +281,7 @@ struct IntegerSums : SumForms {
       return "zero points of its weights are computed at run time";
     // With one for each output, 16 bits are used.
     areBytes = zero && fitsBytes(w->x, static_cast<int64_t>(*zero));
-    form = Form{hasBytes && areBytes, isLeftSigned, hasEights};
+    form = Form{hasBytes && areBytes, isLeftSigned, hasMmla};
     return nullptr;
   }
 
@@ -404,7 +404,7 @@ struct ConvertMatMul : OpRewritePattern<nn::MatMulOp>, IntegerSums {
     if (const char *why = whyNotPacked(left, right))
       return convertUnpacked(op, x, w, k, why, b);
     NnBuilder n{b, op.getLoc()};
-    Form form{hasBytes, isLeftSigned, hasEights};
+    Form form{hasBytes, isLeftSigned, hasMmla};
     int64_t count = form.count(k), filled = llvm::alignTo(k, count);
     Value xZero, wZero, ofZeros;
     Value data = side(n, x, form.isBytes, form.isLeftSigned, xZero);

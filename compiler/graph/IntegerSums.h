@@ -40,7 +40,7 @@ struct SumForms {
   bool hasBytes;     ///< products of four bytes
   bool isLeftSigned; ///< of these
   bool hasPairs;     ///< products of pairs of 16-bit integers
-  bool hasEights;    ///< products of eight bytes, of two rows by two columns
+  bool hasMmla;      ///< products of eight bytes, of two rows by two columns
 };
 
 /// Adds what turns nn.conv and nn.matmul of dequantized numbers, or of 8-bit integers less their zero points, into sums

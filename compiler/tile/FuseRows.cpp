@@ -18,6 +18,7 @@
 // Needs: linalg on tensors, FuseElementwise. Leaves: ops of unknown extents as they are. Idempotent.
 //===----------------------------------------------------------------------===//
 
+#include "tegula/compiler/tile/Dot.h"
 #include "tegula/compiler/tile/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -165,7 +166,7 @@ struct SlicePacked : OpRewritePattern<tensor::ExtractSliceOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(tensor::ExtractSliceOp slice, PatternRewriter &b) const override {
     auto unpack = slice.getSource().getDefiningOp<linalg::UnPackOp>();
-    if (!unpack || !unpack.getOuterDimsPerm().empty() || !slice.hasUnitStride() ||
+    if (!isPackedByRows(slice.getSource()) || !slice.hasUnitStride() ||
         slice.getType().getRank() != slice.getSourceType().getRank())
       return b.notifyMatchFailure(slice, "not of a packed tensor");
     for (int64_t axis : unpack.getInnerDimsPos())

@@ -85,7 +85,7 @@ void RegisterTile::emitDots(SmallVectorImpl<Value> &accumulators) {
   loaded.clear();
 }
 
-//===- two rows by two columns -------------------------------------------===//
+//===- two rows by two columns (mmla) -------------------------------------------===//
 
 void RegisterTile::exchangeHalves(SmallVectorImpl<Value> &accumulators) {
   // A row without another gets one, which is not written.
@@ -101,7 +101,7 @@ void RegisterTile::exchangeHalves(SmallVectorImpl<Value> &accumulators) {
     }
 }
 
-void RegisterTile::emitSquares(SmallVectorImpl<Value> &accumulators) {
+void RegisterTile::emitMmla(SmallVectorImpl<Value> &accumulators) {
   Type i8 = b.getI8Type(), i32 = b.getI32Type();
   auto square = VectorType::get({2, 2}, i32), pair = VectorType::get({2, 8}, i8), flat = VectorType::get({4}, i32);
   auto wide = VectorType::get(pair.getShape(), i32);

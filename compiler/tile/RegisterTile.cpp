@@ -329,11 +329,11 @@ Value RegisterTile::emitTile(int64_t unroll, Value target) {
   tileUnroll = unroll;
   loaded.clear();
   SmallVector<Value> accumulators = depth > 0 ? startMatrices() : start(unroll, target);
-  if (hasSquares())
+  if (hasMmla())
     exchangeHalves(accumulators);
   hasTaps() ? emitTaps(accumulators) : emitReduction(ranges.size(), accumulators);
   loaded.clear();
-  if (hasSquares())
+  if (hasMmla())
     exchangeHalves(accumulators);
   if (depth > 0)
     accumulators = rowsOfMatrices(accumulators);
@@ -453,8 +453,8 @@ void RegisterTile::emitBody(SmallVectorImpl<Value> &accumulators) {
   loaded.clear();
   if (depth > 0)
     return emitMatrixProducts(accumulators);
-  if (hasSquares())
-    return emitSquares(accumulators);
+  if (hasMmla())
+    return emitMmla(accumulators);
   if (dot)
     return emitDots(accumulators);
   for (int64_t u = 0; u < tileUnroll; ++u)

@@ -86,10 +86,10 @@ private:
   Value dotOperand(mlir::OpOperand &operand, bool isLeft, int64_t u, int64_t v);
   void emitDots(llvm::SmallVectorImpl<Value> &accumulators);
   /// Whether sums are of two rows by two columns.
-  bool hasSquares() { return dot && dot->count == 8 && depth == 0; }
+  bool hasMmla() { return dot && dot->count == 8 && depth == 0; }
   /// Sums of two rows in vectors of four columns as sums of two columns each, the other way round too.
   void exchangeHalves(llvm::SmallVectorImpl<Value> &accumulators);
-  void emitSquares(llvm::SmallVectorImpl<Value> &accumulators);
+  void emitMmla(llvm::SmallVectorImpl<Value> &accumulators);
   /// Whether the tile at hand is a depthwise sum of several places at a time.
   bool hasTaps();
   llvm::SmallVector<Value> readTaps(mlir::OpOperand &operand, bool isUnsigned, int64_t first, int64_t u);

@@ -116,7 +116,7 @@ struct LowerDot : OpRewritePattern<vector::MultiDimReductionOp> {
 };
 
 /// Sums of two rows of eight bytes by two columns.
-struct LowerSquare : OpRewritePattern<vector::ContractionOp> {
+struct LowerMmla : OpRewritePattern<vector::ContractionOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(vector::ContractionOp op, PatternRewriter &b) const override {
@@ -255,7 +255,7 @@ struct LowerDots : impl::LowerDotsBase<LowerDots> {
     RewritePatternSet patterns(&getContext());
     patterns.add<LowerDot, LowerBytes>(&getContext(), target);
     if (target.getMmla())
-      patterns.add<LowerSquare>(&getContext());
+      patterns.add<LowerMmla>(&getContext());
     // Panels [.., 16, 4] are read as vectors of 64.
     vector::populateFlattenVectorTransferPatterns(patterns, target.getVectorBytes() * 8);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))

@@ -7,7 +7,7 @@ def OutlineUnits : Pass<"tegula-outline-units", "::mlir::ModuleOp"> {
   let summary = "Make each scf.forall a function over a range of its iterations";
   let description = [{
     `scf.forall` becomes `func.call @unit(0, count, captured values...) {tgl.unit = n}`; the function runs iterations
-    [begin, end). Equal functions are emitted once. The entry function gets the run's handle as its last argument.
+    [begin, end). Equal functions are emitted once; those that differ in numbers only, too, with these as arguments. The entry function gets the run's handle as its last argument.
   }];
   let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect", "::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect", "::mlir::vector::VectorDialect"];
   let statistics = [Statistic<"outlined", "outlined", "Number of units">, Statistic<"shared", "shared", "Number of units that share another's code">];

@@ -70,3 +70,28 @@ func.func @contracted(%x: tensor<4xf32>, %y: tensor<4xf32>) -> tensor<4xf32> {
   %t = nn.binary add %p, %x : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
   return %t : tensor<4xf32>
 }
+
+// In a quantized network each operation rounds as the standard's does, but a sum of products has no order: it may be fused.
+// CHECK-LABEL: @quantized_product
+// CHECK: arith.mulf %{{.+}}, %{{.+}} fastmath<reassoc,contract> : f32
+// CHECK: arith.addf %{{.+}}, %{{.+}} fastmath<reassoc,contract> : f32
+// CHECK: arith.addf %{{.+}}, %{{[^ ]+}} : f32
+func.func @quantized_product(%a: tensor<2x3xf32>, %b: tensor<3x4xf32>, %c: tensor<2x4xf32>) -> tensor<2x4xui8> {
+  %s = nn.constant dense<0.5> : tensor<f32>
+  %z = nn.constant dense<3> : tensor<ui8>
+  %p = nn.matmul %a, %b : (tensor<2x3xf32>, tensor<3x4xf32>) -> tensor<2x4xf32>
+  %r = nn.binary add %p, %c : (tensor<2x4xf32>, tensor<2x4xf32>) -> tensor<2x4xf32>
+  %y = nn.quantize %r, %s, %z : (tensor<2x4xf32>, tensor<f32>, tensor<ui8>) -> tensor<2x4xui8>
+  return %y : tensor<2x4xui8>
+}
+
+// A right side that is packed by rows is seen unpacked, without what fills it up.
+// CHECK-LABEL: @packed_product
+// CHECK-SAME: %[[A:.+]]: tensor<2x8xi8>, %[[B:.+]]: tensor<2x32x4xi8>
+// CHECK: %[[PARTS:.+]] = tensor.expand_shape %[[B]] {{.+}} into tensor<2x2x16x4xi8>
+// CHECK: %[[WHOLE:.+]] = linalg.unpack %[[PARTS]] inner_dims_pos = [1, 0] inner_tiles = [16, 4] {{.+}} -> tensor<8x20xi8>
+// CHECK: linalg.generic {{.+}} ins(%[[A]], %[[WHOLE]] :
+func.func @packed_product(%a: tensor<2x8xi8>, %b: tensor<2x32x4xi8>) -> tensor<2x20xi32> {
+  %y = nn.matmul %a, %b {columns = 20 : i64} : (tensor<2x8xi8>, tensor<2x32x4xi8>) -> tensor<2x20xi32>
+  return %y : tensor<2x20xi32>
+}

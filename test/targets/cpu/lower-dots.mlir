@@ -136,13 +136,13 @@ func.func @negative_half(%row: vector<2xf16>, %w: vector<16x2xf16>, %sum: vector
 #columns = affine_map<(m, n, k) -> (n, k)>
 #square = affine_map<(m, n, k) -> (m, n)>
 module attributes {tgl.target = #tgl.target<name = "cpu", triple = "aarch64-unknown-linux-gnu", cpu = "neoverse-v1", features = "", vectorBytes = 32, registers = 32, cacheKiB = 512, threads = 1, dot = "u8s8", mmla = true>} {
-// CHECK-LABEL: func.func @square
+// CHECK-LABEL: func.func @mmla
 // CHECK-SAME: %[[X:.+]]: vector<2x8xi8>, %[[W:.+]]: vector<2x8xi8>, %[[SUM:.+]]: vector<4xi32>
 // CHECK-DAG: %[[ROWS:.+]] = vector.shape_cast %[[X]] : vector<2x8xi8> to vector<16xi8>
 // CHECK-DAG: %[[COLUMNS:.+]] = vector.shape_cast %[[W]] : vector<2x8xi8> to vector<16xi8>
 // CHECK: %[[Y:.+]] = llvm.call_intrinsic "llvm.aarch64.neon.usmmla.v4i32.v16i8"(%[[SUM]], %[[ROWS]], %[[COLUMNS]])
 // CHECK: return %[[Y]]
-func.func @square(%x: vector<2x8xi8>, %w: vector<2x8xi8>, %sum: vector<4xi32>) -> vector<4xi32> {
+func.func @mmla(%x: vector<2x8xi8>, %w: vector<2x8xi8>, %sum: vector<4xi32>) -> vector<4xi32> {
   %a = arith.extui %x : vector<2x8xi8> to vector<2x8xi32>
   %b = arith.extsi %w : vector<2x8xi8> to vector<2x8xi32>
   %s = vector.shape_cast %sum : vector<4xi32> to vector<2x2xi32>
