@@ -5,10 +5,10 @@
 #include "tegula/compiler/Plans.h"
 #include "tegula/compiler/Report.h"
 #include "tegula/compiler/Tune.h"
-#include "tegula/compiler/Weights.h"
 #include "tegula/compiler/emit/Header.h"
 #include "tegula/compiler/emit/ModuleText.h"
 #include "tegula/compiler/emit/Output.h"
+#include "tegula/compiler/emit/Weights.h"
 #include "tegula/compiler/import/Importer.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"

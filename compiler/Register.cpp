@@ -3,6 +3,7 @@
 #include "tegula/compiler/Passes.h"
 #include "tegula/compiler/Pipeline.h"
 #include "tegula/compiler/buffer/Passes.h"
+#include "tegula/compiler/emit/Passes.h"
 #include "tegula/compiler/graph/Passes.h"
 #include "tegula/compiler/tile/Passes.h"
 #include "tegula/dialects/nn/Nn.h"
@@ -23,6 +24,7 @@ void registerPasses() {
   registerGraphPasses();
   registerTilePasses();
   registerBufferPasses();
+  registerEmitPasses();
   for (const std::unique_ptr<Target> &target : createTargets())
     target->registerPasses();
 }

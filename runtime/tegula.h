@@ -44,7 +44,8 @@ typedef enum tegula_status {
   TEGULA_UNSUPPORTED_CPU = 3, /* the model needs instructions that this CPU or its operating system lacks */
   TEGULA_ABI_MISMATCH = 4,    /* the caller was compiled against another TEGULA_ABI_VERSION */
   TEGULA_BUSY = 5,            /* another thread is inside `run` of this very instance */
-  TEGULA_RUN_ERROR = 6        /* the computation failed; the outputs' contents are unspecified */
+  TEGULA_RUN_ERROR = 6,       /* the computation failed; the outputs' contents are unspecified */
+  TEGULA_DEVICE_ERROR = 7     /* the accelerator or its driver is missing, or failed */
 } tegula_status;
 
 /* Element types, numbered as ONNX's TensorProto.DataType. Types of less than a byte are packed, low bits first. */
@@ -135,10 +136,16 @@ typedef struct tegula_options {
   int32_t profile; /* not 0: add up the time of each unit, see `tegula_model::profile` */
 } tegula_options;
 
+/* The model computes on an accelerator: `tegula_options::workspace` is memory of it. `run` takes and fills tensors in
+ * the host's memory; NAME_enqueue, declared in the model's header, takes the accelerator's. */
+#define TEGULA_ON_DEVICE 1u
+/* The host decides nothing during a run: a run can be recorded and replayed. */
+#define TEGULA_REPLAYABLE 2u
+
 /* A compiled model. Constant, in read-only memory of the artifact; the functions may be called from any thread. */
 struct tegula_model {
   uint32_t abi_version; /* TEGULA_ABI_VERSION of the compiler */
-  uint32_t flags;       /* 0 */
+  uint32_t flags;       /* of TEGULA_ON_DEVICE, TEGULA_REPLAYABLE */
   const char *name;     /* the symbol's NAME */
   const char *target;   /* "triple cpu features" it was compiled for */
   const char *required; /* CPU features that `create` checks, separated by commas, e.g. "avx2,fma" */

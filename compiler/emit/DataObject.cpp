@@ -15,6 +15,13 @@ namespace tegula {
 
 static constexpr uint64_t kAlignBytes = 64;
 
+uint64_t dataBytes(ArrayRef<NamedData> data) {
+  uint64_t size = 0;
+  for (const NamedData &item : data)
+    size = alignTo(size, kAlignBytes) + item.bytes.size();
+  return size;
+}
+
 namespace {
 /// One file; ELF specification, chapter "Object files" (gabi 4.1).
 template <typename ELFT> class Writer {
@@ -31,9 +38,7 @@ public:
     sectionNames.finalizeInOrder();
     symbolNames.finalizeInOrder();
 
-    uint64_t at = kAlignBytes, size = 0; // the header lies below
-    for (const NamedData &item : data)
-      size = alignTo(size, kAlignBytes) + item.bytes.size();
+    uint64_t at = kAlignBytes, size = dataBytes(data); // the header lies below
     addSection("", ELF::SHT_NULL, 0, 0, 0, 0);
     addSection(".rodata", ELF::SHT_PROGBITS, ELF::SHF_ALLOC, at, size, kAlignBytes);
     at = alignTo(at + size, kAlignBytes);

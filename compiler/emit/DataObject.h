@@ -17,6 +17,9 @@ struct NamedData {
   llvm::StringRef bytes;
 };
 
+/// Bytes from the first of `data` to the end of the last, as `writeDataObject` places them.
+uint64_t dataBytes(llvm::ArrayRef<NamedData> data);
+
 /// Writes an ELF object with one read-only section that holds each of `data` at a multiple of 64 bytes under a hidden
 /// global symbol. Class, byte order, machine and ABI flags are those of the relocatable object `like`. False, with a
 /// message in `why`, when a file cannot be read or written.

@@ -115,6 +115,8 @@ struct ChooseWinograd : impl::ChooseWinogradBase<ChooseWinograd> {
   void runOnOperation() override {
     tgl::TargetAttr target = tgl::targetOf(getOperation());
     cacheKiB = target ? target.getCacheKiB() : kUsualCacheKiB;
+    if (!cacheKiB) // the tiles would not wait for the products
+      return;
     SmallVector<nn::ConvOp> convs;
     getOperation().walk([&](nn::ConvOp conv) { convs.push_back(conv); });
     for (nn::ConvOp conv : convs)

@@ -195,6 +195,8 @@ struct FuseRows : impl::FuseRowsBase<FuseRows> {
   void runOnOperation() override {
     tgl::TargetAttr target = tgl::targetOf(getOperation());
     cacheBytes = (target ? target.getCacheKiB() : kUsualCacheKiB) * 1024;
+    if (!cacheBytes)
+      return;
     SmallVector<linalg::GenericOp> roots;
     getOperation().walk([&](linalg::GenericOp op) { roots.push_back(op); });
     llvm::SmallPtrSet<Operation *, 32> gone;

@@ -26,14 +26,16 @@ def Tgl_TargetAttr : Tgl_Attr<"Target", "target"> {
     ones and, on x86, pairs of signed 16-bit ones, `s8s8` four of signed 8-bit ones, `s16s16` such pairs only, or none. `tiles` is the number of matrix registers, each
     of up to 16 rows of 64 bytes, whose products of unsigned and signed bytes, and of bf16, are summed at once (AMX; 0: none). `realDot`
     says of which real numbers it adds two products at a time to 32-bit ones: `bf16`, or none. With `mmla`, two rows of eight bytes
-    are also multiplied by two columns at a time (FEAT_I8MM).
+    are also multiplied by two columns at a time (FEAT_I8MM). `chips` are the accelerators, separated by commas, where `triple` and
+    `cpu` are of the host; `cacheKiB` is 0 where rows of a tensor do not wait in a cache for their next reader.
 
     Example: `#tgl.target<name = "cpu", triple = "x86_64-unknown-linux-gnu", cpu = "x86-64-v3", features = "+avx2", vectorBytes = 32, registers = 16, cacheKiB = 512, threads = 2>`
   }];
   let parameters = (ins StringRefParameter<"">:$name, StringRefParameter<"">:$triple, StringRefParameter<"">:$cpu, StringRefParameter<"">:$features,
                         "int64_t":$vectorBytes, "int64_t":$registers, "int64_t":$cacheKiB, "int64_t":$threads,
                         StringRefParameter<"", "\"\"">:$dot, DefaultValuedParameter<"int64_t", "0">:$tiles,
-                        StringRefParameter<"", "\"\"">:$realDot, DefaultValuedParameter<"bool", "false">:$mmla);
+                        StringRefParameter<"", "\"\"">:$realDot, DefaultValuedParameter<"bool", "false">:$mmla,
+                        StringRefParameter<"", "\"\"">:$chips);
   let assemblyFormat = "`<` struct(params) `>`";
 }
 

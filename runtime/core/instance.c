@@ -10,8 +10,7 @@ typedef struct rt_failure {
 extern TEGULA_HIDDEN rt_failure tegula_rt_failure;
 TEGULA_RT rt_failure tegula_rt_failure;
 
-/* Records "`words` `detail`" and returns `status`. */
-static tegula_status refuse(tegula_status status, const char *words, const char *detail) {
+TEGULA_RT tegula_status tegula_rt_refuse(tegula_status status, const char *words, const char *detail) {
   rt_text text;
   pthread_mutex_lock(&tegula_rt_failure.mutex);
   text = tegula_rt_text(tegula_rt_failure.message, sizeof tegula_rt_failure.message);
@@ -23,18 +22,18 @@ static tegula_status refuse(tegula_status status, const char *words, const char 
 
 static tegula_status check_options(const tegula_model *model, const tegula_options *options) {
   if (options->abi_version != TEGULA_ABI_VERSION)
-    return refuse(TEGULA_ABI_MISMATCH, "options.abi_version is not that of this model's tegula.h", "");
+    return tegula_rt_refuse(TEGULA_ABI_MISMATCH, "options.abi_version is not that of this model's tegula.h", "");
   if (options->threads < 0)
-    return refuse(TEGULA_INVALID_ARGUMENT, "options.threads is negative", "");
+    return tegula_rt_refuse(TEGULA_INVALID_ARGUMENT, "options.threads is negative", "");
   if (!options->workspace)
     return TEGULA_OK;
   if ((uintptr_t)options->workspace % RT_ALIGN_BYTES)
-    return refuse(TEGULA_INVALID_ARGUMENT, "options.workspace must be aligned to 64 bytes", "");
+    return tegula_rt_refuse(TEGULA_INVALID_ARGUMENT, "options.workspace must be aligned to 64 bytes", "");
   if (options->workspace_bytes < model->workspace_bytes) {
     char needed[24];
     rt_text text = tegula_rt_text(needed, sizeof needed);
     tegula_rt_put_number(&text, (int64_t)model->workspace_bytes);
-    return refuse(TEGULA_INVALID_ARGUMENT, "options.workspace_bytes is less than the model's ", needed);
+    return tegula_rt_refuse(TEGULA_INVALID_ARGUMENT, "options.workspace_bytes is less than the model's ", needed);
   }
   return TEGULA_OK;
 }
@@ -77,45 +76,55 @@ static bool place_workspace(tegula_instance *instance) {
   return instance->workspace != NULL;
 }
 
-TEGULA_RT tegula_status tegula_rt_create(const tegula_model *model, const tegula_options *options,
-                                         tegula_instance **result) {
+TEGULA_RT tegula_status tegula_rt_prepare(const tegula_model *model, const tegula_options *options,
+                                          tegula_instance **result) {
   static const tegula_options defaults = {.abi_version = TEGULA_ABI_VERSION};
   tegula_instance *instance;
   tegula_status status;
   char missing[64];
   if (!result)
-    return refuse(TEGULA_INVALID_ARGUMENT, "create needs somewhere to put the instance", "");
+    return tegula_rt_refuse(TEGULA_INVALID_ARGUMENT, "create needs somewhere to put the instance", "");
   *result = NULL;
   if (!model)
-    return refuse(TEGULA_INVALID_ARGUMENT, "the model is NULL", "");
+    return tegula_rt_refuse(TEGULA_INVALID_ARGUMENT, "the model is NULL", "");
   if (model->abi_version != TEGULA_ABI_VERSION)
-    return refuse(TEGULA_ABI_MISMATCH, "the model has another ABI version than its runtime", "");
+    return tegula_rt_refuse(TEGULA_ABI_MISMATCH, "the model has another ABI version than its runtime", "");
   if (!options)
     options = &defaults;
   status = check_options(model, options);
   if (status != TEGULA_OK)
     return status;
   if (model->required && tegula_rt_cpu_lacks(model->required, missing, sizeof missing))
-    return refuse(TEGULA_UNSUPPORTED_CPU,
-                  "this CPU, or its operating system, lacks what the model was compiled for: ", missing);
-
+    return tegula_rt_refuse(TEGULA_UNSUPPORTED_CPU,
+                            "this CPU, or its operating system, lacks what the model was compiled for: ", missing);
   instance = allocate(model, options->profile != 0);
   if (!instance)
-    return refuse(TEGULA_OUT_OF_MEMORY, "out of memory for an instance", "");
+    return tegula_rt_refuse(TEGULA_OUT_OF_MEMORY, "out of memory for an instance", "");
   instance->model = model;
   instance->options = *options;
   instance->openUnit = -1;
+  *result = instance;
+  return TEGULA_OK;
+}
+
+TEGULA_RT tegula_status tegula_rt_create(const tegula_model *model, const tegula_options *options,
+                                         tegula_instance **result) {
+  tegula_instance *instance;
+  tegula_status status = tegula_rt_prepare(model, options, result);
+  if (status != TEGULA_OK)
+    return status;
+  instance = *result;
   if (!place_workspace(instance)) {
+    *result = NULL;
     free(instance->base);
-    return refuse(TEGULA_OUT_OF_MEMORY, "out of memory for the workspace", "");
+    return tegula_rt_refuse(TEGULA_OUT_OF_MEMORY, "out of memory for the workspace", "");
   }
-  instance->threads = options->threads ? options->threads : tegula_rt_cpu_count();
+  instance->threads = instance->options.threads ? instance->options.threads : tegula_rt_cpu_count();
   if (instance->threads > RT_MAX_THREADS)
     instance->threads = RT_MAX_THREADS;
-  instance->hasPool = instance->threads > 1 && !options->parallel_for;
+  instance->hasPool = instance->threads > 1 && !instance->options.parallel_for;
   if (instance->hasPool)
     tegula_rt_pool_acquire(instance->threads);
-  *result = instance;
   return TEGULA_OK;
 }
 

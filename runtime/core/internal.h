@@ -48,6 +48,8 @@ struct tegula_instance {
   bool hasPool;    /* holds a share of the process's pool */
   void *base;      /* what malloc returned for this structure and its arrays */
 
+  void *device; /* what the runtime of an accelerator keeps; NULL on the CPU */
+
   void *workspaceBase; /* NULL if it is the caller's */
   char *workspace;
 
@@ -93,6 +95,19 @@ TEGULA_HIDDEN size_t tegula_rt_dtype_align(int32_t dtype);
 /* Checks the tensors of a run and fills the instance's pointer arrays. */
 TEGULA_HIDDEN tegula_status tegula_rt_validate(tegula_instance *instance, const tegula_tensor *inputs,
                                                tegula_tensor *outputs);
+
+/* Records "`words` `detail`" as the process's last failure and returns `status` (instance.c). */
+TEGULA_HIDDEN tegula_status tegula_rt_refuse(tegula_status status, const char *words, const char *detail);
+/* The first half of `create`: checks, and an instance without workspace and threads. `options` may be NULL. */
+TEGULA_HIDDEN tegula_status tegula_rt_prepare(const tegula_model *model, const tegula_options *options,
+                                              tegula_instance **result);
+
+/* The parts of a run (run.c): takes the instance and checks the tensors; calls the generated code; lets the instance
+ * go, which follows every `start` that did not return TEGULA_BUSY. */
+TEGULA_HIDDEN tegula_status tegula_rt_start(tegula_instance *instance, const tegula_tensor *inputs,
+                                            tegula_tensor *outputs);
+TEGULA_HIDDEN tegula_status tegula_rt_compute(tegula_instance *instance);
+TEGULA_HIDDEN void tegula_rt_finish(tegula_instance *instance);
 
 /* The process's thread pool (pool.c). */
 TEGULA_HIDDEN int32_t tegula_rt_cpu_count(void);
@@ -146,8 +161,8 @@ TEGULA_HIDDEN void tegula_rt_free(void *call, void *memory);
 /* Memory for the output `index` whose shape is now known: the caller's buffer if large enough, else what `alloc_output`
  * gives; NULL after recording an error. Never NULL for a tensor without elements. Not inside a parallel unit. */
 TEGULA_HIDDEN void *tegula_rt_output(void *call, int32_t index, int32_t rank, const int64_t *dims);
-/* Records the run's first error; `code` is a tegula_status (any but INVALID_ARGUMENT and OUT_OF_MEMORY count as
- * RUN_ERROR). `run` fails with it after the entry has returned. Thread-safe. */
+/* Records the run's first error; `code` is a tegula_status (any but INVALID_ARGUMENT, OUT_OF_MEMORY and DEVICE_ERROR
+ * counts as RUN_ERROR). `run` fails with it after the entry has returned. Thread-safe. */
 TEGULA_HIDDEN void tegula_rt_error(void *call, int32_t code, const char *text);
 
 #endif /* TEGULA_RUNTIME_CORE_INTERNAL_H */

@@ -9,8 +9,9 @@ TEGULA_RT void tegula_rt_error(void *call, int32_t code, const char *words) {
     return;
   text = tegula_rt_text(instance->message, sizeof instance->message);
   tegula_rt_put(&text, words);
-  instance->errorCode =
-      code == TEGULA_INVALID_ARGUMENT || code == TEGULA_OUT_OF_MEMORY ? (tegula_status)code : TEGULA_RUN_ERROR;
+  instance->errorCode = code == TEGULA_INVALID_ARGUMENT || code == TEGULA_OUT_OF_MEMORY || code == TEGULA_DEVICE_ERROR
+                            ? (tegula_status)code
+                            : TEGULA_RUN_ERROR;
   atomic_store(&instance->errorState, 2);
 }
 
@@ -77,8 +78,7 @@ TEGULA_RT void *tegula_rt_output(void *call, int32_t index, int32_t rank, const 
   return tensor->data ? tensor->data : (void *)instance; /* without elements: anything but NULL */
 }
 
-/* Calls the generated code and finds out how it went. */
-static tegula_status compute(tegula_instance *instance) {
+TEGULA_RT tegula_status tegula_rt_compute(tegula_instance *instance) {
   const tegula_model *model = instance->model;
   int32_t result =
       model->entry(instance, instance->inputs, instance->inputShapes, instance->outputs, instance->workspace);
@@ -104,26 +104,40 @@ static void write_static_shapes(tegula_instance *instance, tegula_tensor *output
   }
 }
 
-TEGULA_RT tegula_status tegula_rt_run(tegula_instance *instance, const tegula_tensor *inputs, tegula_tensor *outputs) {
+TEGULA_RT tegula_status tegula_rt_start(tegula_instance *instance, const tegula_tensor *inputs,
+                                        tegula_tensor *outputs) {
   tegula_status status;
   if (!instance)
     return TEGULA_INVALID_ARGUMENT;
   if (atomic_exchange_explicit(&instance->running, 1, memory_order_acquire))
     return TEGULA_BUSY;
   status = tegula_rt_validate(instance, inputs, outputs);
+  if (status != TEGULA_OK)
+    return status;
+  instance->results = outputs;
+  instance->openUnit = -1;
+  atomic_store_explicit(&instance->errorState, 0, memory_order_relaxed);
+  write_static_shapes(instance, outputs);
+  return TEGULA_OK;
+}
+
+TEGULA_RT void tegula_rt_finish(tegula_instance *instance) {
+  atomic_store_explicit(&instance->running, 0, memory_order_release);
+}
+
+TEGULA_RT tegula_status tegula_rt_run(tegula_instance *instance, const tegula_tensor *inputs, tegula_tensor *outputs) {
+  tegula_status status = tegula_rt_start(instance, inputs, outputs);
+  if (!instance || status == TEGULA_BUSY)
+    return status;
   if (status == TEGULA_OK) {
-    instance->results = outputs;
-    instance->openUnit = -1;
-    atomic_store_explicit(&instance->errorState, 0, memory_order_relaxed);
-    write_static_shapes(instance, outputs);
     instance->ownsPool = instance->hasPool && tegula_rt_pool_enter(instance->threads);
-    status = compute(instance);
+    status = tegula_rt_compute(instance);
     if (instance->ownsPool)
       tegula_rt_pool_leave();
     instance->ownsPool = false;
     tegula_rt_blocks_recycle(&instance->blocks);
     ++instance->runs;
   }
-  atomic_store_explicit(&instance->running, 0, memory_order_release);
+  tegula_rt_finish(instance);
   return status;
 }

@@ -27,7 +27,14 @@ typedef struct rt_time {
 
 typedef unsigned long rt_thread; /* pthread_t: unsigned long (glibc) or a pointer (musl) */
 
-enum { RT_CLOCK_MONOTONIC = 1, RT_SIG_SETMASK = 2, RT_SC_NPROCESSORS_ONLN = 84, RT_AT_HWCAP = 16, RT_AT_HWCAP2 = 26 };
+enum {
+  RT_CLOCK_MONOTONIC = 1,
+  RT_SIG_SETMASK = 2,
+  RT_SC_NPROCESSORS_ONLN = 84,
+  RT_AT_HWCAP = 16,
+  RT_AT_HWCAP2 = 26,
+  RT_DLOPEN_NOW = 2
+};
 
 void *malloc(size_t bytes);
 void free(void *block);
@@ -48,5 +55,9 @@ int clock_gettime(int clock, rt_time *time);
 unsigned long getauxval(unsigned long type);
 long syscall(long number, ...);
 int prctl(int option, ...);
+char *getenv(const char *name);
+void *dlopen(const char *path, int flags);
+void *dlsym(void *library, const char *name);
+char *dlerror(void);
 
 #endif /* TEGULA_RUNTIME_CORE_SYSTEM_H */

@@ -28,7 +28,7 @@ public:
     // What Target::plan and shared passes reckon with: bytes and number of registers, KiB of fast memory, threads.
     return tgl::TargetAttr::get(context, name(), options.triple, options.cpu, options.features, /*vectorBytes=*/16,
                                 /*registers=*/16, /*cacheKiB=*/256, std::max(1, options.threads), /*dot=*/"",
-                                /*tiles=*/0, /*realDot=*/"", /*mmla=*/false);
+                                /*tiles=*/0, /*realDot=*/"", /*mmla=*/false, /*chips=*/"");
   }
 
   tgl::PlanAttr plan(mlir::linalg::GenericOp root, mlir::linalg::GenericOp, tgl::TargetAttr) const override {

@@ -7,12 +7,6 @@
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Pass/PassManager.h"
-#include "llvm/Target/TargetMachine.h"
-#include <memory>
-
-namespace llvm {
-class Module;
-}
 
 namespace tegula::cpu {
 
@@ -24,18 +18,6 @@ llvm::SmallVector<tgl::PlanAttr> candidatesOf(mlir::linalg::GenericOp root, tgl:
 
 /// Lowers a module of the buffer stage to the LLVM dialect: units become functions, called through the runtime.
 void addLoweringPasses(mlir::OpPassManager &pm);
-
-/// Whether the CPU multiplies and adds in one instruction, rounded once.
-bool hasFma(tgl::TargetAttr target);
-
-/// An LLVM target machine for the attribute; null with a message in `why`.
-std::unique_ptr<llvm::TargetMachine> createMachine(tgl::TargetAttr target, int optLevel, std::string &why);
-
-/// Runs LLVM's optimisation pipeline.
-void optimize(llvm::Module &module, llvm::TargetMachine &machine, tgl::TargetAttr target, int optLevel);
-
-/// Writes the artifact; see Target::emit.
-int emitArtifact(mlir::ModuleOp module, const CompileOptions &options, std::string &why);
 
 } // namespace tegula::cpu
 

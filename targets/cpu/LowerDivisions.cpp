@@ -9,7 +9,7 @@
 // Needs: CPUs with FMA; else nothing is done. Leaves: divisions of what is not bounded. Idempotent.
 //===-----------------------------------------------------------------------------------===//
 
-#include "tegula/targets/cpu/Cpu.h"
+#include "tegula/compiler/emit/Machine.h"
 #include "tegula/targets/cpu/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -74,7 +74,7 @@ struct LowerDivisions : impl::LowerDivisionsBase<LowerDivisions> {
   using LowerDivisionsBase::LowerDivisionsBase;
   void runOnOperation() override {
     tgl::TargetAttr target = tgl::targetOf(getOperation());
-    if (!target || !cpu::hasFma(target))
+    if (!target || !hasFma(target))
       return;
     RewritePatternSet patterns(&getContext());
     patterns.add<DivideByConstant>(&getContext());

@@ -1,6 +1,7 @@
 //===- Target.cpp - the CPU target ------------------------------------------------------===//
 
 #include "tegula/targets/Target.h"
+#include "tegula/compiler/emit/Artifact.h"
 #include "tegula/targets/cpu/Cpu.h"
 #include "tegula/targets/cpu/Passes.h"
 
@@ -69,7 +70,7 @@ public:
     auto [vectorBytes, registers] = vectorsOf(triple, *info);
     return tgl::TargetAttr::get(context, name(), triple.str(), cpu, features, vectorBytes, registers, 512, threads,
                                 dotOf(triple, *info), tilesOf(triple, *info), realDotOf(triple, *info),
-                                triple.isAArch64() && info->checkFeatures("+i8mm"));
+                                triple.isAArch64() && info->checkFeatures("+i8mm"), /*chips=*/"");
   }
 
   tgl::PlanAttr plan(mlir::linalg::GenericOp root, mlir::linalg::GenericOp epilogue,
@@ -89,7 +90,7 @@ public:
   }
 
   int emit(mlir::ModuleOp module, const CompileOptions &options, std::string &why) const override {
-    return cpu::emitArtifact(module, options, why);
+    return emitArtifact(module, options, /*device=*/nullptr, why);
   }
 
 private:

@@ -9,7 +9,7 @@
 // Needs: the LLVM dialect. Leaves: no direct call of a unit. Idempotent.
 //===----------------------------------------------------------------------===//
 
-#include "tegula/targets/cpu/Passes.h"
+#include "tegula/compiler/emit/Passes.h"
 
 #include "mlir/Dialect/LLVMIR/FunctionCallUtils.h"
 #include "mlir/IR/Matchers.h"
@@ -19,7 +19,7 @@ using namespace mlir;
 
 namespace tegula {
 #define GEN_PASS_DEF_LOWERRUNTIMECALLS
-#include "tegula/targets/cpu/Passes.h.inc"
+#include "tegula/compiler/emit/Passes.h.inc"
 
 namespace {
 struct LowerRuntimeCalls : impl::LowerRuntimeCallsBase<LowerRuntimeCalls> {

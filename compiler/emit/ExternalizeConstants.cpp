@@ -7,13 +7,13 @@
 // Large weights then never enter LLVM's optimiser. Needs: memrefs. Leaves: declarations. Idempotent.
 //===----------------------------------------------------------------------===//
 
-#include "tegula/targets/cpu/Passes.h"
+#include "tegula/compiler/emit/Passes.h"
 
 using namespace mlir;
 
 namespace tegula {
 #define GEN_PASS_DEF_EXTERNALIZECONSTANTS
-#include "tegula/targets/cpu/Passes.h.inc"
+#include "tegula/compiler/emit/Passes.h.inc"
 
 namespace {
 struct ExternalizeConstants : impl::ExternalizeConstantsBase<ExternalizeConstants> {

@@ -1,6 +1,6 @@
 //===- Weights.cpp - memory of large constants -------------------------------===//
 
-#include "tegula/compiler/Weights.h"
+#include "tegula/compiler/emit/Weights.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"

@@ -5,14 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "tegula/targets/cpu/MathPatterns.h"
+#include "tegula/compiler/emit/MathPatterns.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 
-namespace tegula::cpu {
+namespace tegula {
 
 namespace {
 constexpr arith::FastMathFlags kContract = arith::FastMathFlags::contract;
@@ -121,4 +121,4 @@ void populateMathPatterns(RewritePatternSet &patterns) {
                                                                                          PatternBenefit(2));
 }
 
-} // namespace tegula::cpu
+} // namespace tegula

@@ -1,14 +1,14 @@
 //===- Emit.cpp - the artifact of the CPU target ---------------------------------------------------===//
 
-#include "tegula/compiler/Weights.h"
 #include "tegula/compiler/emit/DataObject.h"
+#include "tegula/compiler/emit/Descriptor.h"
 #include "tegula/compiler/emit/Header.h"
 #include "tegula/compiler/emit/Link.h"
+#include "tegula/compiler/emit/Machine.h"
 #include "tegula/compiler/emit/ModuleText.h"
 #include "tegula/compiler/emit/Output.h"
-#include "tegula/targets/cpu/Cpu.h"
-#include "tegula/targets/cpu/Descriptor.h"
-#include "tegula/targets/cpu/Passes.h"
+#include "tegula/compiler/emit/Passes.h"
+#include "tegula/compiler/emit/Weights.h"
 
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -24,7 +24,7 @@
 
 using namespace mlir;
 
-namespace tegula::cpu {
+namespace tegula {
 
 namespace {
 /// One LLVM module with its own context, so that several can be compiled at once.
@@ -40,7 +40,7 @@ struct Part {
 /// Modules that are compiled at once; not the number of cores, which would show in the artifact's bytes.
 static constexpr unsigned kParts = 4;
 
-static std::string kindOf(const CompileOptions &options) {
+std::string kindOf(const CompileOptions &options) {
   if (!options.emit.empty())
     return options.emit;
   StringRef suffix = llvm::sys::path::extension(options.output);
@@ -52,6 +52,9 @@ static std::string kindOf(const CompileOptions &options) {
       .Case(".ll", "llvm")
       .Case(".s", "asm")
       .Case(".mlir", "mlir")
+      .Case(".ptx", "ptx")
+      .Case(".cubin", "cubin")
+      .Case(".fatbin", "fatbin")
       .Default("");
 }
 
@@ -169,8 +172,8 @@ static void compileParts(std::vector<Part> &parts, tgl::TargetAttr target, const
 
 /// Adds the runtime as the last part. Objects for a machine whose runtime is not built in go without it, with a
 /// warning.
-static bool addRuntime(ModuleOp module, StringRef kind, const llvm::TargetMachine &machine, std::vector<Part> &parts,
-                       std::string &why) {
+static bool addRuntime(ModuleOp module, StringRef kind, const DeviceImage *device, const llvm::TargetMachine &machine,
+                       std::vector<Part> &parts, std::string &why) {
   const llvm::Triple &triple = machine.getTargetTriple();
   if (!triple.isOSBinFormatELF() || !triple.isArch64Bit() || !triple.isLittleEndian()) {
     why = "objects are written for 64-bit little-endian ELF machines only, not for " + triple.str() +
@@ -178,7 +181,7 @@ static bool addRuntime(ModuleOp module, StringRef kind, const llvm::TargetMachin
     return false;
   }
   Part runtime;
-  runtime.module = loadRuntime(*runtime.context, triple, why);
+  runtime.module = loadRuntime(*runtime.context, triple, device ? device->runtime : "", why);
   if (!runtime.module && kind == "shared") {
     why += "; .o, .a, .s and .ll can be had for it";
     return false;
@@ -194,7 +197,7 @@ static bool addRuntime(ModuleOp module, StringRef kind, const llvm::TargetMachin
 }
 
 static bool buildParts(ModuleOp module, const CompileOptions &options, StringRef symbol, tgl::TargetAttr target,
-                       unsigned count, std::vector<Part> &parts, std::string &why) {
+                       unsigned count, const DeviceImage *device, std::vector<Part> &parts, std::string &why) {
   std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, options.optLevel, why);
   if (!machine)
     return false;
@@ -212,7 +215,7 @@ static bool buildParts(ModuleOp module, const CompileOptions &options, StringRef
     part.module->setTargetTriple(machine->getTargetTriple());
     prefixSymbols(*part.module, symbol, entry);
     if (index == 0)
-      addDescriptor(*part.module, module, symbol, machine->getTargetTriple());
+      addDescriptor(*part.module, module, symbol, machine->getTargetTriple(), device);
     parts.push_back(std::move(part));
   }
   return true;
@@ -241,7 +244,7 @@ static bool needsLibm(llvm::ArrayRef<Part> code) {
     for (const llvm::Function &function : *part.module) {
       llvm::StringRef name = function.getName();
       if (function.isDeclaration() && !function.isIntrinsic() && !name.contains("__unit_") &&
-          !name.starts_with("tegula_rt_") && !name.starts_with("mem"))
+          !name.starts_with("tegula_") && !name.starts_with("mem"))
         return true;
     }
   return false;
@@ -249,7 +252,8 @@ static bool needsLibm(llvm::ArrayRef<Part> code) {
 
 /// Compiles the parts and writes the weights to `objects`, in this order: code, weights, runtime.
 static bool writeObjects(ModuleOp module, StringRef symbol, std::vector<Part> &parts, tgl::TargetAttr target,
-                         const CompileOptions &options, ArrayRef<std::string> objects, std::string &why) {
+                         const CompileOptions &options, const DeviceImage *device, ArrayRef<std::string> objects,
+                         std::string &why) {
   size_t weights = parts.size() - 1;
   for (auto [index, part] : llvm::enumerate(parts))
     part.object = objects[index < weights ? index : index + 1];
@@ -260,7 +264,10 @@ static bool writeObjects(ModuleOp module, StringRef symbol, std::vector<Part> &p
       return false;
     }
   std::list<std::string> storage;
-  if (!writeDataObject(constantsOf(module, symbol, storage), parts.front().object, objects[weights], why))
+  std::vector<NamedData> data = constantsOf(module, symbol, storage);
+  if (device)
+    data.push_back({(symbol + kDeviceImage).str(), device->bytes});
+  if (!writeDataObject(data, parts.front().object, objects[weights], why))
     return false;
   if (!options.keepWeights) { // the linker needs room for the same bytes
     module->removeAttr(kConstants);
@@ -269,10 +276,12 @@ static bool writeObjects(ModuleOp module, StringRef symbol, std::vector<Part> &p
   return true;
 }
 
-int emitArtifact(ModuleOp module, const CompileOptions &options, std::string &why) {
-  std::string kind = kindOf(options);
-  std::string stem = options.name.empty() ? llvm::sys::path::stem(options.output).str() : options.name;
-  std::string symbol = sanitizeSymbol(stem);
+std::string symbolOf(const CompileOptions &options) {
+  return sanitizeSymbol(options.name.empty() ? llvm::sys::path::stem(options.output).str() : options.name);
+}
+
+int emitArtifact(ModuleOp module, const CompileOptions &options, const DeviceImage *device, std::string &why) {
+  std::string kind = kindOf(options), symbol = symbolOf(options);
   if (kind == "mlir")
     return writeText(module, options.output, why) ? 0 : 3;
   if (kind == "header")
@@ -289,12 +298,12 @@ int emitArtifact(ModuleOp module, const CompileOptions &options, std::string &wh
   bool isText = kind == "llvm" || kind == "asm";
   unsigned count = isText ? 1 : kParts;
   std::vector<Part> parts;
-  if (!buildParts(module, options, symbol, target, count, parts, why))
+  if (!buildParts(module, options, symbol, target, count, device, parts, why))
     return 70;
   if (isText)
     return writeTextForm(parts, kind, options, target, why);
   std::unique_ptr<llvm::TargetMachine> machine = createMachine(target, options.optLevel, why);
-  if (!machine || !addRuntime(module, kind, *machine, parts, why))
+  if (!machine || !addRuntime(module, kind, device, *machine, parts, why))
     return 1;
 
   std::string output = temporaryBeside(options.output, why);
@@ -305,7 +314,7 @@ int emitArtifact(ModuleOp module, const CompileOptions &options, std::string &wh
     needed.push_back("libm.so.6");
   for (size_t index = 0; index <= parts.size(); ++index)
     objects.push_back(output + "." + std::to_string(index) + ".o");
-  bool ok = writeObjects(module, symbol, parts, target, options, objects, why);
+  bool ok = writeObjects(module, symbol, parts, target, options, device, objects, why);
   int code = ok ? 0 : 3;
   if (ok) {
     ok = kind == "lib" ? writeArchiveFile(objects, symbol, output, why)
@@ -324,4 +333,4 @@ int emitArtifact(ModuleOp module, const CompileOptions &options, std::string &wh
   return moveFile(output, options.output, why) ? 0 : 3;
 }
 
-} // namespace tegula::cpu
+} // namespace tegula

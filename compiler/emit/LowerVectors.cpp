@@ -6,8 +6,8 @@
 // Needs: memrefs. Leaves: no transfer of rank above 0, no f32 transcendental function with a polynomial. Idempotent.
 //===----------------------------------------------------------------------===//
 
-#include "tegula/targets/cpu/MathPatterns.h"
-#include "tegula/targets/cpu/Passes.h"
+#include "tegula/compiler/emit/MathPatterns.h"
+#include "tegula/compiler/emit/Passes.h"
 
 #include "mlir/Conversion/VectorToSCF/VectorToSCF.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -21,14 +21,14 @@ using namespace mlir;
 
 namespace tegula {
 #define GEN_PASS_DEF_LOWERVECTORS
-#include "tegula/targets/cpu/Passes.h.inc"
+#include "tegula/compiler/emit/Passes.h.inc"
 
 namespace {
 struct LowerVectors : impl::LowerVectorsBase<LowerVectors> {
   using LowerVectorsBase::LowerVectorsBase;
   void runOnOperation() override {
     RewritePatternSet math(&getContext());
-    cpu::populateMathPatterns(math);
+    populateMathPatterns(math);
     populateMathPolynomialApproximationPatterns(math);
     if (failed(applyPatternsGreedily(getOperation(), std::move(math))))
       return signalPassFailure();

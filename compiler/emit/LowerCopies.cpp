@@ -5,7 +5,7 @@
 // Needs: memrefs. Leaves: copies between contiguous buffers. Idempotent.
 //===----------------------------------------------------------------------===//
 
-#include "tegula/targets/cpu/Passes.h"
+#include "tegula/compiler/emit/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -13,7 +13,7 @@ using namespace mlir;
 
 namespace tegula {
 #define GEN_PASS_DEF_LOWERCOPIES
-#include "tegula/targets/cpu/Passes.h.inc"
+#include "tegula/compiler/emit/Passes.h.inc"
 
 static void copyByLoops(memref::CopyOp copy) {
   OpBuilder b(copy);

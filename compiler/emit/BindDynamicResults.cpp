@@ -9,7 +9,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tegula/compiler/buffer/Passes.h"
-#include "tegula/targets/cpu/Passes.h"
+#include "tegula/compiler/emit/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/FunctionCallUtils.h"
@@ -18,7 +18,7 @@ using namespace mlir;
 
 namespace tegula {
 #define GEN_PASS_DEF_BINDDYNAMICRESULTS
-#include "tegula/targets/cpu/Passes.h.inc"
+#include "tegula/compiler/emit/Passes.h.inc"
 
 /// Stores the extents of `memory` in a stack array and returns its address.
 static Value storeExtents(OpBuilder &b, Location loc, Value memory) {

@@ -1,6 +1,6 @@
 //===- Machine.cpp - LLVM's target machine and optimisation pipeline -------------------===//
 
-#include "tegula/targets/cpu/Cpu.h"
+#include "tegula/compiler/emit/Machine.h"
 
 #include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/IR/Module.h"
@@ -11,7 +11,7 @@
 
 using namespace llvm;
 
-namespace tegula::cpu {
+namespace tegula {
 
 bool hasFma(tgl::TargetAttr target) {
   Triple triple(target.getTriple());
@@ -84,4 +84,4 @@ void optimize(Module &module, TargetMachine &machine, tgl::TargetAttr target, in
   passes.run(module, modules);
 }
 
-} // namespace tegula::cpu
+} // namespace tegula

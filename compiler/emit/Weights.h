@@ -1,6 +1,6 @@
 //===- Weights.h - memory of large constants ---------------------------------===//
-#ifndef TEGULA_COMPILER_WEIGHTS_H
-#define TEGULA_COMPILER_WEIGHTS_H
+#ifndef TEGULA_COMPILER_EMIT_WEIGHTS_H
+#define TEGULA_COMPILER_EMIT_WEIGHTS_H
 
 #include "mlir/IR/BuiltinOps.h"
 

@@ -7,9 +7,9 @@
 // Needs: OutlineUnits, structured control flow lowered. Leaves: no cf.assert. Idempotent.
 //===----------------------------------------------------------------------===//
 
+#include "tegula/compiler/emit/Passes.h"
 #include "tegula/dialects/tgl/NodeName.h"
 #include "tegula/runtime/tegula.h"
-#include "tegula/targets/cpu/Passes.h"
 
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/LLVMIR/FunctionCallUtils.h"
@@ -18,7 +18,7 @@ using namespace mlir;
 
 namespace tegula {
 #define GEN_PASS_DEF_LOWERCHECKS
-#include "tegula/targets/cpu/Passes.h.inc"
+#include "tegula/compiler/emit/Passes.h.inc"
 
 namespace {
 struct LowerChecks : impl::LowerChecksBase<LowerChecks> {

@@ -15,9 +15,9 @@
 // that have it. Idempotent.
 //===----------------------------------------------------------------------===//
 
+#include "tegula/compiler/emit/Machine.h"
+#include "tegula/compiler/emit/Passes.h"
 #include "tegula/dialects/tgl/Tgl.h"
-#include "tegula/targets/cpu/Cpu.h"
-#include "tegula/targets/cpu/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
@@ -31,7 +31,7 @@ using namespace mlir;
 
 namespace tegula {
 #define GEN_PASS_DEF_LOWERARITH
-#include "tegula/targets/cpu/Passes.h.inc"
+#include "tegula/compiler/emit/Passes.h.inc"
 
 namespace {
 /// Widening again what was cut to fewer bits without loss.
@@ -121,7 +121,7 @@ struct LowerArith : impl::LowerArithBase<LowerArith> {
                  CancelWidening<arith::ExtSIOp, arith::IntegerOverflowFlags::nsw>, CancelConversion>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       return signalPassFailure();
-    if (!target || !llvm::Triple(target.getTriple()).isX86())
+    if (!target || !target.getChips().empty() || !llvm::Triple(target.getTriple()).isX86())
       return;
     RewritePatternSet rounding(&getContext());
     rounding.add<RoundToInteger>(&getContext());

@@ -1,11 +1,11 @@
 //===- Descriptor.cpp - data of an artifact besides its code ------------------------------------------===//
 
-#include "tegula/targets/cpu/Descriptor.h"
+#include "tegula/compiler/emit/Descriptor.h"
 #include "tegula/compiler/buffer/Passes.h"
 #include "tegula/compiler/emit/Header.h"
+#include "tegula/compiler/emit/Machine.h"
+#include "tegula/compiler/emit/Passes.h"
 #include "tegula/dialects/tgl/Tgl.h"
-#include "tegula/targets/cpu/Cpu.h"
-#include "tegula/targets/cpu/Passes.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -15,14 +15,14 @@
 
 using namespace mlir;
 
-namespace tegula::cpu {
+namespace tegula {
 
 namespace {
 /// Builds constants of the structs in runtime/tegula.h, field by field in their order.
 class DescriptorBuilder {
 public:
-  DescriptorBuilder(llvm::Module &module, ModuleOp source, StringRef symbol)
-      : module(module), source(source), symbol(symbol), context(module.getContext()),
+  DescriptorBuilder(llvm::Module &module, ModuleOp source, StringRef symbol, const DeviceImage *device)
+      : module(module), source(source), symbol(symbol), device(device), context(module.getContext()),
         i32(llvm::Type::getInt32Ty(context)), i64(llvm::Type::getInt64Ty(context)),
         f64(llvm::Type::getDoubleTy(context)), pointer(llvm::PointerType::get(context, 0)) {
     entry = entryOf(source);
@@ -52,15 +52,19 @@ private:
   llvm::Constant *tensorInfos(ArrayAttr names, ArrayAttr types);
   llvm::Constant *unitInfos(uint32_t &count);
   llvm::Function *makeEntry();
-  llvm::Function *runtime(StringRef name) {
+  /// A function of `tegula_model`, of the device's runtime if there is one.
+  llvm::Function *runtime(StringRef word) {
+    std::string name = "tegula_" + (device ? device->runtime : "rt") + "_" + word.str();
     return llvm::cast<llvm::Function>(
         module.getOrInsertFunction(name, llvm::FunctionType::get(i32, false)).getCallee());
   }
   std::string requiredFeatures(const llvm::Triple &triple);
+  void addDevice(SmallVectorImpl<llvm::Constant *> &fields);
 
   llvm::Module &module;
   ModuleOp source;
   StringRef symbol;
+  const DeviceImage *device;
   llvm::LLVMContext &context;
   llvm::Type *i32, *i64, *f64;
   llvm::PointerType *pointer;
@@ -160,7 +164,26 @@ std::string DescriptorBuilder::requiredFeatures(const llvm::Triple &triple) {
     return "avx2,fma,avx512f,avx512bw,avx512vl,avx512dq";
   if (target.getVectorBytes() < 32)
     return "";
-  return cpu::hasFma(target) ? "avx2,fma" : "avx";
+  return hasFma(target) ? "avx2,fma" : "avx";
+}
+
+/// The image, the kernels in it and the weights to upload, as `cuda_model` of runtime/cuda/internal.h has them.
+void DescriptorBuilder::addDevice(SmallVectorImpl<llvm::Constant *> &fields) {
+  auto outside = [&](const Twine &name) -> llvm::Constant * {
+    auto *variable = llvm::cast<llvm::GlobalVariable>(
+        module.getOrInsertGlobal((symbol + name).str(), llvm::Type::getInt8Ty(context)));
+    variable->setVisibility(llvm::GlobalValue::HiddenVisibility);
+    return variable;
+  };
+  SmallVector<llvm::Constant *> kernels;
+  for (const DeviceKernel &kernel : device->kernels)
+    kernels.push_back(structOf({text(kernel.name), number32(kernel.threads), number32(kernel.iterations),
+                                number32(kernel.sharedBytes), number32(0)}));
+  std::list<std::string> storage;
+  std::vector<NamedData> weights = constantsOf(source, "", storage);
+  fields.append({outside(kDeviceImage), number64(device->bytes.size()), arrayOf(kernels),
+                 weights.empty() ? llvm::ConstantPointerNull::get(pointer) : outside(weights.front().symbol),
+                 number64(dataBytes(weights)), number32(kernels.size()), number32(0)});
 }
 
 void DescriptorBuilder::add(const llvm::Triple &triple) {
@@ -176,27 +199,30 @@ void DescriptorBuilder::add(const llvm::Triple &triple) {
       weightBytes += type.getNumElements() * ((type.getElementTypeBitWidth() + 7) / 8);
     }
   std::string targetText = (target.getTriple() + " " + target.getCpu() + " " + target.getFeatures()).str();
-  llvm::Constant *descriptor = structOf({number32(1),
-                                         number32(0),
-                                         text(symbol),
-                                         text(targetText),
-                                         text(requiredFeatures(triple)),
-                                         text("tegula 0.1.0"),
-                                         tensorInfos(attr(tgl::kInputs), attr(tgl::kInputTypes)),
-                                         tensorInfos(attr(tgl::kOutputs), attr(tgl::kOutputTypes)),
-                                         units,
-                                         number32(attr(tgl::kInputs).size()),
-                                         number32(attr(tgl::kOutputs).size()),
-                                         number32(unitCount),
-                                         number32(0),
-                                         number64(workspace ? workspace.getInt() : 0),
-                                         number64(weightBytes),
-                                         makeEntry(),
-                                         runtime("tegula_rt_create"),
-                                         runtime("tegula_rt_destroy"),
-                                         runtime("tegula_rt_run"),
-                                         runtime("tegula_rt_message"),
-                                         runtime("tegula_rt_profile")});
+  SmallVector<llvm::Constant *> fields({number32(1),
+                                        number32(device ? device->flags : 0),
+                                        text(symbol),
+                                        text(targetText),
+                                        text(requiredFeatures(triple)),
+                                        text("tegula 0.1.0"),
+                                        tensorInfos(attr(tgl::kInputs), attr(tgl::kInputTypes)),
+                                        tensorInfos(attr(tgl::kOutputs), attr(tgl::kOutputTypes)),
+                                        units,
+                                        number32(attr(tgl::kInputs).size()),
+                                        number32(attr(tgl::kOutputs).size()),
+                                        number32(unitCount),
+                                        number32(0),
+                                        number64(workspace ? workspace.getInt() : 0),
+                                        number64(weightBytes),
+                                        makeEntry(),
+                                        runtime("create"),
+                                        runtime("destroy"),
+                                        runtime("run"),
+                                        runtime("message"),
+                                        runtime("profile")});
+  if (device)
+    addDevice(fields);
+  llvm::Constant *descriptor = structOf(fields);
   llvm::GlobalVariable *variable = global(descriptor);
   variable->setName(symbol + "__descriptor");
   auto *function = llvm::Function::Create(llvm::FunctionType::get(pointer, false), llvm::GlobalValue::ExternalLinkage,
@@ -204,12 +230,13 @@ void DescriptorBuilder::add(const llvm::Triple &triple) {
   llvm::IRBuilder<> b(llvm::BasicBlock::Create(context, "", function));
   b.CreateRet(variable);
   for (llvm::Function &declared : module)
-    if (declared.getName().starts_with("tegula_rt_"))
+    if (declared.getName().starts_with("tegula_") && declared.isDeclaration())
       declared.setVisibility(llvm::GlobalValue::HiddenVisibility);
 }
 
-void addDescriptor(llvm::Module &module, ModuleOp source, StringRef symbol, const llvm::Triple &triple) {
-  DescriptorBuilder(module, source, symbol).add(triple);
+void addDescriptor(llvm::Module &module, ModuleOp source, StringRef symbol, const llvm::Triple &triple,
+                   const DeviceImage *device) {
+  DescriptorBuilder(module, source, symbol, device).add(triple);
 }
 
 /// The bytes of a constant, added to `storage` where they are not at hand.
@@ -237,4 +264,4 @@ std::vector<NamedData> constantsOf(ModuleOp source, StringRef symbol, std::list<
   return data;
 }
 
-} // namespace tegula::cpu
+} // namespace tegula

@@ -12,9 +12,9 @@
 // Needs: memrefs. Leaves: no scf.forall. Idempotent.
 //===----------------------------------------------------------------------===//
 
+#include "tegula/compiler/emit/Passes.h"
 #include "tegula/dialects/tgl/NodeName.h"
 #include "tegula/dialects/tgl/Tgl.h"
-#include "tegula/targets/cpu/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -28,7 +28,7 @@ using namespace mlir;
 
 namespace tegula {
 #define GEN_PASS_DEF_OUTLINEUNITS
-#include "tegula/targets/cpu/Passes.h.inc"
+#include "tegula/compiler/emit/Passes.h.inc"
 
 /// The number that a constant holds, or is a splat of, if units like this one may differ in it: not what LLVM turns
 /// into another instruction, as a shift or a division.
