@@ -1,0 +1,241 @@
+//===- LowerLaunches.cpp - units run as kernels ---------------------------------------===//
+//
+//   llvm.call @unit_3(%c0, %count, %p, %q) {tgl.unit = 7}
+// becomes
+//   %parameters = alloca; store the addresses of %p, %q and %count
+//   llvm.call @tegula_cuda_launch(%call, 2, %parameters, %count, 7)
+//   llvm.func @kernel_2(%p, %q, %count) {nvvm.kernel} { %n = thread; if %n < %count: call @unit_3(%n, %n + 1, %p, %q) }
+//
+// Needs: the LLVM dialect. Leaves: no direct call of a unit; the kernels' order in `tgl.kernels`. Idempotent.
+//===----------------------------------------------------------------------===//
+
+#include "tegula/targets/cuda/Cuda.h"
+#include "tegula/targets/cuda/Passes.h"
+
+#include "mlir/Dialect/LLVMIR/FunctionCallUtils.h"
+#include "mlir/IR/Matchers.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+
+namespace tegula {
+#define GEN_PASS_DEF_LOWERLAUNCHES
+#include "tegula/targets/cuda/Passes.h.inc"
+
+namespace {
+/// Where a unit's argument comes from: a parameter of the kernel, or a constant (or nothing) that it knows.
+struct Source {
+  int64_t place;
+  Attribute constant;
+};
+
+struct LowerLaunches : impl::LowerLaunchesBase<LowerLaunches> {
+  using LowerLaunchesBase::LowerLaunchesBase;
+
+  void runOnOperation() override {
+    module = getOperation();
+    numbers.clear();
+    kernels.clear();
+    pointer = LLVM::LLVMPointerType::get(&getContext());
+    LLVM::LLVMFuncOp entry;
+    for (auto function : module.getOps<LLVM::LLVMFuncOp>())
+      if (function->hasAttr(kEntry))
+        entry = function;
+    if (!entry || module->hasAttr(kKernels))
+      return;
+    handle = entry.getArguments().back();
+    SmallVector<Operation *> ops;
+    entry.walk([&](Operation *op) { ops.push_back(op); });
+    for (Operation *op : ops) {
+      if (auto call = dyn_cast<LLVM::CallOp>(op))
+        lowerCall(call);
+      else if (auto copy = dyn_cast<LLVM::MemcpyOp>(op))
+        lowerCopy(copy);
+    }
+    moveConstants(entry);
+    for (StringRef name : {"_mlir_memref_to_llvm_alloc", "_mlir_memref_to_llvm_free"})
+      if (auto unused = module.lookupSymbol<LLVM::LLVMFuncOp>(name))
+        unused.erase();
+    SmallVector<StringRef> views(kernels.begin(), kernels.end());
+    module->setAttr(kKernels, OpBuilder(&getContext()).getStrArrayAttr(views));
+  }
+
+  LLVM::LLVMFuncOp declare(OpBuilder &b, StringRef name, ArrayRef<Type> inputs, Type result) {
+    FailureOr<LLVM::LLVMFuncOp> function = LLVM::lookupOrCreateFn(b, module, name, inputs, result);
+    return succeeded(function) ? *function : LLVM::LLVMFuncOp();
+  }
+  Type none() { return LLVM::LLVMVoidType::get(&getContext()); }
+
+  void lowerCall(LLVM::CallOp call) {
+    std::optional<StringRef> callee = call.getCallee();
+    if (call->hasAttr(kUnit))
+      launch(call);
+    else if (callee && *callee == "_mlir_memref_to_llvm_alloc")
+      redirect(call, "tegula_cuda_alloc", pointer);
+    else if (callee && *callee == "_mlir_memref_to_llvm_free")
+      redirect(call, "tegula_cuda_free", none());
+  }
+
+  void redirect(LLVM::CallOp call, StringRef name, Type result) {
+    OpBuilder b(call);
+    Value operand = call.getOperand(0);
+    LLVM::LLVMFuncOp function = declare(b, name, {pointer, operand.getType()}, result);
+    auto made = LLVM::CallOp::create(b, call.getLoc(), function, ValueRange{handle, operand});
+    if (call.getNumResults())
+      call.getResult().replaceAllUsesWith(made.getResult());
+    call.erase();
+  }
+
+  void lowerCopy(LLVM::MemcpyOp copy) {
+    OpBuilder b(copy);
+    Type i64 = b.getI64Type();
+    LLVM::LLVMFuncOp function = declare(b, "tegula_cuda_copy", {pointer, pointer, pointer, i64}, none());
+    LLVM::CallOp::create(b, copy.getLoc(), function, ValueRange{handle, copy.getDst(), copy.getSrc(), copy.getLen()});
+    copy.erase();
+  }
+
+  /// Constants are where the runtime has uploaded them.
+  void moveConstants(LLVM::LLVMFuncOp entry) {
+    SmallVector<LLVM::AddressOfOp> addresses;
+    entry.walk([&](LLVM::AddressOfOp address) {
+      if (auto global = module.lookupSymbol<LLVM::GlobalOp>(address.getGlobalName()); global && isWeight(global))
+        addresses.push_back(address);
+    });
+    if (addresses.empty())
+      return;
+    OpBuilder b = OpBuilder::atBlockBegin(&entry.getBody().front());
+    LLVM::LLVMFuncOp function = declare(b, "tegula_cuda_weights", {pointer}, b.getI64Type());
+    Value distance = LLVM::CallOp::create(b, entry.getLoc(), function, handle).getResult();
+    for (LLVM::AddressOfOp address : addresses) {
+      b.setInsertionPointAfter(address);
+      if (address->getBlock() == &entry.getBody().front())
+        address->moveAfter(distance.getDefiningOp());
+      b.setInsertionPointAfter(address);
+      auto moved = LLVM::GEPOp::create(b, address.getLoc(), pointer, b.getI8Type(), address.getResult(),
+                                       ArrayRef<LLVM::GEPArg>{distance});
+      address.getResult().replaceAllUsesExcept(moved, moved);
+    }
+  }
+
+  bool isWeight(LLVM::GlobalOp global) {
+    auto constants = module->getAttrOfType<DictionaryAttr>(kConstants);
+    return constants && constants.contains(global.getSymName());
+  }
+
+  void launch(LLVM::CallOp call) {
+    OpBuilder b(call);
+    Location loc = call.getLoc();
+    auto code = module.lookupSymbol<LLVM::LLVMFuncOp>(*call.getCallee());
+    SmallVector<Source> sources;
+    llvm::SetVector<Value> stored;
+    for (auto [index, argument] : llvm::enumerate(call.getArgOperands().drop_front(2))) {
+      Attribute constant;
+      if (code.getArgument(index + 2).use_empty()) {
+        sources.push_back({-1, {}});
+      } else if (matchPattern(argument, m_Constant(&constant)) && isa<IntegerAttr>(constant) &&
+                 argument.getType().isInteger(64)) {
+        sources.push_back({-1, constant});
+      } else {
+        stored.insert(argument);
+        sources.push_back({(int64_t)(llvm::find(stored, argument) - stored.begin()), {}});
+      }
+    }
+    SmallVector<Value> values(stored.begin(), stored.end());
+    Value count = call.getArgOperands()[1];
+    values.push_back(count);
+    Type i32 = b.getI32Type(), i64 = b.getI64Type();
+    Value number = LLVM::ConstantOp::create(b, loc, b.getI32IntegerAttr(kernelOf(code, values, sources)));
+    Value unit = LLVM::ConstantOp::create(b, loc, call->getAttrOfType<IntegerAttr>(kUnit));
+    LLVM::LLVMFuncOp function = declare(b, "tegula_cuda_launch", {pointer, i32, pointer, i64, i32}, none());
+    LLVM::CallOp::create(b, loc, function, ValueRange{handle, number, addressesOf(call, values), count, unit});
+    call.erase();
+  }
+
+  /// An array of the addresses of `values`, both on the stack.
+  Value addressesOf(LLVM::CallOp call, ArrayRef<Value> values) {
+    OpBuilder b(call), atStart = OpBuilder::atBlockBegin(&call->getParentOfType<LLVM::LLVMFuncOp>().getBody().front());
+    Location loc = call.getLoc();
+    SmallVector<Type> types;
+    for (Value value : values)
+      types.push_back(value.getType());
+    auto record = LLVM::LLVMStructType::getLiteral(&getContext(), types);
+    auto array = LLVM::LLVMArrayType::get(pointer, values.size());
+    Value one = LLVM::ConstantOp::create(atStart, loc, atStart.getI64Type(), 1);
+    Value memory = LLVM::AllocaOp::create(atStart, loc, pointer, record, one, 16);
+    Value addresses = LLVM::AllocaOp::create(atStart, loc, pointer, array, one, 16);
+    for (auto [index, value] : llvm::enumerate(values)) {
+      SmallVector<LLVM::GEPArg> at{0, (int32_t)index};
+      Value place = LLVM::GEPOp::create(b, loc, pointer, record, memory, at);
+      LLVM::StoreOp::create(b, loc, value, place);
+      LLVM::StoreOp::create(b, loc, place, LLVM::GEPOp::create(b, loc, pointer, array, addresses, at));
+    }
+    return addresses;
+  }
+
+  /// The number of the kernel that calls `code` with these sources; its parameters are `values`, the count last.
+  int64_t kernelOf(LLVM::LLVMFuncOp code, ArrayRef<Value> values, ArrayRef<Source> sources) {
+    std::string key = code.getName().str();
+    llvm::raw_string_ostream text(key);
+    for (const Source &source : sources) {
+      text << ' ' << source.place << ':';
+      if (source.constant)
+        text << source.constant;
+    }
+    auto [known, isNew] = numbers.try_emplace(key, kernels.size());
+    if (!isNew)
+      return known->second;
+    std::string name = "kernel_" + std::to_string(kernels.size());
+    kernels.push_back(name);
+    OpBuilder b(code);
+    Location loc = code.getLoc();
+    SmallVector<Type> types;
+    for (Value value : values)
+      types.push_back(value.getType());
+    auto kernel = LLVM::LLVMFuncOp::create(b, loc, name, LLVM::LLVMFunctionType::get(none(), types));
+    kernel->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
+    kernel->setAttr(kKernel, SymbolRefAttr::get(&getContext(), code.getName()));
+    fill(kernel, code, sources);
+    return known->second;
+  }
+
+  void fill(LLVM::LLVMFuncOp kernel, LLVM::LLVMFuncOp code, ArrayRef<Source> sources) {
+    OpBuilder b(&getContext());
+    Location loc = code.getLoc();
+    Block *start = kernel.addEntryBlock(b), *work = b.createBlock(&kernel.getBody(), kernel.getBody().end()),
+          *end = b.createBlock(&kernel.getBody(), kernel.getBody().end());
+    b.setInsertionPointToStart(start);
+    Type i32 = b.getI32Type(), i64 = b.getI64Type();
+    auto wide = [&](Value value) { return LLVM::ZExtOp::create(b, loc, i64, value); };
+    Value block = wide(NVVM::BlockIdXOp::create(b, loc, i32)), thread = wide(NVVM::ThreadIdXOp::create(b, loc, i32));
+    Value threads = LLVM::ConstantOp::create(b, loc, b.getI64IntegerAttr(cuda::kThreads));
+    auto flags = LLVM::IntegerOverflowFlags::nsw | LLVM::IntegerOverflowFlags::nuw;
+    Value first = LLVM::MulOp::create(b, loc, block, threads, flags);
+    Value iteration = LLVM::AddOp::create(b, loc, first, thread, flags);
+    Value isThere = LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ult, iteration, kernel.getArguments().back());
+    LLVM::CondBrOp::create(b, loc, isThere, work, end);
+    b.setInsertionPointToStart(work);
+    Value one = LLVM::ConstantOp::create(b, loc, b.getI64IntegerAttr(1));
+    SmallVector<Value> operands{iteration, LLVM::AddOp::create(b, loc, iteration, one, flags)};
+    for (auto [index, source] : llvm::enumerate(sources)) {
+      Type type = code.getArgument(index + 2).getType();
+      if (source.place >= 0)
+        operands.push_back(kernel.getArgument(source.place));
+      else if (source.constant)
+        operands.push_back(LLVM::ConstantOp::create(b, loc, type, source.constant));
+      else
+        operands.push_back(LLVM::PoisonOp::create(b, loc, type));
+    }
+    LLVM::CallOp::create(b, loc, code, operands);
+    LLVM::BrOp::create(b, loc, end);
+    b.setInsertionPointToStart(end);
+    LLVM::ReturnOp::create(b, loc, ValueRange());
+  }
+
+  ModuleOp module;
+  Value handle;
+  Type pointer;
+  llvm::StringMap<int64_t> numbers;
+  std::vector<std::string> kernels;
+};
+} // namespace
+} // namespace tegula

@@ -1,0 +1,57 @@
+//===- Lowering.cpp - from the buffer stage to the LLVM and NVVM dialects --------------===//
+
+#include "tegula/targets/cuda/Cuda.h"
+#include "tegula/targets/cuda/Passes.h"
+
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace tegula::cuda {
+
+void addLoweringPasses(OpPassManager &pm) {
+  pm.addPass(createExternalizeConstants());
+  // Before copies become loops: outside of units they are units.
+  pm.addNestedPass<func::FuncOp>(createLaunchSerialCode());
+  pm.addNestedPass<func::FuncOp>(createLowerCopies());
+  pm.addPass(createOutlineUnits());
+  pm.addPass(createBindDynamicResults());
+  OpPassManager &function = pm.nest<func::FuncOp>();
+  function.addPass(createLowerHostLoads());
+  // bf16 is a format to store: arithmetic is done in f32.
+  arith::ArithEmulateUnsupportedFloatsOptions emulate;
+  emulate.sourceTypeStrs = {"bf16"};
+  function.addPass(arith::createArithEmulateUnsupportedFloats(emulate));
+  function.addPass(math::createMathExtendToSupportedTypes());
+  function.addPass(createLowerVectors());
+  function.addPass(createCanonicalizerPass());
+  function.addPass(createCSEPass());
+  function.addPass(createLoopInvariantCodeMotionPass());
+  function.addPass(memref::createExpandStridedMetadataPass());
+  pm.addPass(createLowerAffinePass());
+  pm.addPass(createSCFToControlFlowPass());
+  // Once blocks can branch: a check leaves from inside loops and branches.
+  pm.addPass(createLowerChecks());
+  pm.addPass(createConvertVectorToLLVMPass());
+  pm.nest<func::FuncOp>().addPass(createLowerArith());
+  pm.addPass(createConvertMathToLLVMPass());
+  pm.addPass(createConvertMathToLibmPass());
+  pm.addPass(createConvertVectorToLLVMPass());
+  FinalizeMemRefToLLVMConversionPassOptions memrefOptions;
+  memrefOptions.useGenericFunctions = true;
+  pm.addPass(createFinalizeMemRefToLLVMConversionPass(memrefOptions));
+  pm.addPass(createConvertFuncToLLVMPass());
+  pm.addPass(createArithToLLVMConversionPass());
+  pm.addPass(createConvertIndexToLLVMPass());
+  pm.addPass(createConvertControlFlowToLLVMPass());
+  pm.addPass(createUBToLLVMConversionPass());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createLowerLaunches());
+}
+
+} // namespace tegula::cuda

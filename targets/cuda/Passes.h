@@ -1,0 +1,14 @@
+//===- Passes.h - passes of the CUDA target ---------------------------------------===//
+#ifndef TEGULA_TARGETS_CUDA_PASSES_H
+#define TEGULA_TARGETS_CUDA_PASSES_H
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "tegula/compiler/emit/Passes.h"
+namespace tegula {
+#define GEN_PASS_DECL
+#include "tegula/targets/cuda/Passes.h.inc"
+#define GEN_PASS_REGISTRATION
+#include "tegula/targets/cuda/Passes.h.inc"
+
+constexpr llvm::StringLiteral kKernels = "tgl.kernels"; // on the module: names of the kernels, by number
+} // namespace tegula
+#endif

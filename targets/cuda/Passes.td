@@ -1,0 +1,30 @@
+//===- Passes.td - passes of the CUDA target ---------------------------------===//
+#ifndef TEGULA_TARGETS_CUDA_PASSES_TD
+#define TEGULA_TARGETS_CUDA_PASSES_TD
+include "mlir/Pass/PassBase.td"
+
+def LaunchSerialCode : Pass<"tegula-launch-serial-code", "::mlir::func::FuncOp"> {
+  let summary = "Make units of what the host cannot do: it has no access to the device's memory";
+  let description = [{
+    Outside of units, stores and loops that write become `scf.forall` of one iteration, and copies between strided buffers
+    one of an iteration an element. Loads stay: the host decides by them.
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
+  let statistics = [Statistic<"launched", "launched", "Number of units made">];
+}
+
+def LowerHostLoads : Pass<"tegula-lower-host-loads", "::mlir::func::FuncOp"> {
+  let summary = "Read single elements of the device's memory through the runtime";
+  let description = "A `memref.load` of the entry function becomes a call of `tegula_cuda_load`.";
+  let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect"];
+}
+
+def LowerLaunches : Pass<"tegula-lower-launches", "::mlir::ModuleOp"> {
+  let summary = "Launch units as kernels, through the runtime";
+  let description = [{
+    On the LLVM dialect: a call of a unit becomes one of `tegula_cuda_launch` with the number of a kernel, whose threads call the
+    unit for an iteration each. Addresses of constants, copies and allocations become the device's.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect"];
+}
+#endif
