@@ -51,6 +51,8 @@ std::string kernelText(linalg::GenericOp unit) {
 bool isPlanFor(tgl::PlanAttr plan, linalg::GenericOp unit) {
   int64_t parallel = unit.getNumParallelLoops(), vectorLoop = plan.getVectorLoop(), unrollLoop = plan.getUnrollLoop();
   auto isWithin = [](int64_t value, int64_t low, int64_t high) { return low <= value && value <= high; };
+  if (plan.getThreads()) // only the target can tell
+    return false;
   return isWithin(vectorLoop, -1, parallel - 1) && isWithin(unrollLoop, -1, parallel - 1) &&
          (vectorLoop < 0 || canVectorize(unit, vectorLoop)) && (unrollLoop < 0 || unrollLoop != vectorLoop) &&
          isWithin(plan.getLanes(), 1, 256) && llvm::isPowerOf2_64(plan.getLanes()) &&

@@ -9,7 +9,8 @@ static constexpr llvm::StringRef kImport[] = {"func", "nn", "scf", "tgl"};
 static constexpr llvm::StringRef kGraph[] = {"func", "nn", "scf", "tgl"};
 static constexpr llvm::StringRef kTile[] = {"func", "scf", "linalg", "tensor", "vector",       "arith",
                                             "math", "cf",  "tgl",    "ub",     "bufferization"};
-static constexpr llvm::StringRef kBuffer[] = {"func", "scf", "memref", "vector", "arith",
+// linalg: in units whose threads share the work.
+static constexpr llvm::StringRef kBuffer[] = {"func", "scf", "linalg", "memref", "vector",       "arith",
                                               "math", "cf",  "tgl",    "ub",     "bufferization"};
 static constexpr llvm::StringRef kEmit[] = {"llvm", "tgl"};
 static constexpr StageInfo kStages[] = {{Stage::Import, "import", kImport},

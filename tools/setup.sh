@@ -15,7 +15,7 @@ PYTHON=$BUILD/venv/bin/python
 ONNX_VERSION=1.23.2
 PACKAGES="libmlir-22-dev mlir-22-tools llvm-22-dev llvm-22-tools lld-22 liblld-22-dev clang-22 clang-format-22
   libprotobuf-dev protobuf-compiler libgtest-dev libbenchmark-dev ninja-build ccache cmake g++ python3-venv git valgrind file
-  zlib1g-dev libzstd-dev libclang-rt-22-dev libminizip-dev
+  zlib1g-dev libzstd-dev libclc-22 libclang-rt-22-dev libminizip-dev
   qemu-user libc6-dev-arm64-cross libgcc-12-dev-arm64-cross libc6-dev-riscv64-cross libgcc-12-dev-riscv64-cross"
 
 # step TITLE COMMAND...: runs a command with its output in a log ($STEP_LOG), shows the log's last line every ten seconds,
@@ -72,6 +72,9 @@ make_environment() {
     "$python" -m venv "$BUILD/venv"
   fi
   "$PYTHON" -m pip install --disable-pip-version-check --progress-bar off -r "$ROOT/tools/requirements.txt"
+  # NVIDIA's assembler, where tegulac looks for it.
+  mkdir -p "$BUILD/bin"
+  ln -sfn "$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')/nvidia/cuda_nvcc/bin/ptxas" "$BUILD/bin/ptxas"
 }
 
 # The source comes with ONNX's Python package; only it may not be taken as a wheel, its build tools may.

@@ -150,6 +150,8 @@ struct PlanArena : impl::PlanArenaBase<PlanArena> {
     SmallVector<Buffer> buffers;
     SmallVector<memref::AllocOp> dynamic;
     function.walk([&](memref::AllocOp alloc) {
+      if (alloc.getType().getMemorySpace()) // of threads, which the target finds room for
+        return;
       if (alloc->getParentOfType<scf::ForallOp>())
         scratch(alloc);
       else if (alloc.getType().hasStaticShape())

@@ -60,6 +60,7 @@ private:
   }
   std::string requiredFeatures(const llvm::Triple &triple);
   void addDevice(SmallVectorImpl<llvm::Constant *> &fields);
+  void addEnqueue();
 
   llvm::Module &module;
   ModuleOp source;
@@ -186,6 +187,16 @@ void DescriptorBuilder::addDevice(SmallVectorImpl<llvm::Constant *> &fields) {
                  number64(dataBytes(weights)), number32(kernels.size()), number32(0)});
 }
 
+/// SYMBOL_enqueue, which the header declares.
+void DescriptorBuilder::addEnqueue() {
+  auto *type = llvm::FunctionType::get(i32, {pointer, pointer, pointer, pointer}, false);
+  llvm::FunctionCallee inner = module.getOrInsertFunction("tegula_" + device->runtime + "_enqueue", type);
+  auto *function = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage, symbol + "_enqueue", module);
+  llvm::IRBuilder<> b(llvm::BasicBlock::Create(context, "", function));
+  SmallVector<llvm::Value *> arguments(llvm::make_pointer_range(function->args()));
+  b.CreateRet(b.CreateCall(inner, arguments));
+}
+
 void DescriptorBuilder::add(const llvm::Triple &triple) {
   auto target = source->getAttrOfType<tgl::TargetAttr>(tgl::kTarget);
   auto attr = [&](StringRef name) { return entry->getAttrOfType<ArrayAttr>(name); };
@@ -229,6 +240,8 @@ void DescriptorBuilder::add(const llvm::Triple &triple) {
                                           symbol + "_model", module);
   llvm::IRBuilder<> b(llvm::BasicBlock::Create(context, "", function));
   b.CreateRet(variable);
+  if (device)
+    addEnqueue();
   for (llvm::Function &declared : module)
     if (declared.getName().starts_with("tegula_") && declared.isDeclaration())
       declared.setVisibility(llvm::GlobalValue::HiddenVisibility);

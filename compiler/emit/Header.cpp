@@ -127,8 +127,18 @@ std::string headerText(ModuleOp module, StringRef symbol) {
     os << "/* Bytes of working memory of one instance (tegula_options.workspace). */\n#define " << symbol.upper()
        << "_WORKSPACE_BYTES " << bytes.getInt() << "\n";
   os << "\n/* The model: constant data, shared by all instances; never freed. Thread-safe. */\n"
-     << "const tegula_model *" << symbol << "_model(void);\n\n"
-     << "#ifdef __cplusplus\n}\n#endif\n\n#endif\n";
+     << "const tegula_model *" << symbol << "_model(void);\n\n";
+  if (tgl::TargetAttr target = tgl::targetOf(entry); target && !target.getChips().empty())
+    os << "/* `run` with tensors in the accelerator's memory. Enqueues the work on `stream` (a CUstream or "
+          "cudaStream_t; NULL\n"
+          " * is the default stream) and returns: inputs and outputs must stay until the stream has come so far. Runs "
+          "of one\n"
+          " * instance share its workspace, so they go on one stream, or wait for each other. Outputs of dynamic shape "
+          "are\n"
+          " * known on return: such a model waits for the stream where the host needs a number of it. */\n"
+       << "tegula_status " << symbol << "_enqueue(tegula_instance *instance, const tegula_tensor *inputs,\n"
+       << "                          tegula_tensor *outputs, void *stream);\n\n";
+  os << "#ifdef __cplusplus\n}\n#endif\n\n#endif\n";
   return text;
 }
 

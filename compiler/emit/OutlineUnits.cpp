@@ -198,6 +198,8 @@ struct OutlineUnits : impl::OutlineUnitsBase<OutlineUnits> {
     auto code = func::FuncOp::create(loc, "unit", b.getFunctionType(types, {}));
     code.setPrivate();
     code->setAttr(kKernel, b.getUnitAttr());
+    if (Attribute threads = forall->getAttr(tgl::kThreads))
+      code->setAttr(tgl::kThreads, threads);
     Block *body = code.addEntryBlock();
     markNoAlias(code, arguments);
     b.setInsertionPointToStart(body);

@@ -61,9 +61,10 @@ def TileUnits : Pass<"tegula-tile-units", "::mlir::func::FuncOp"> {
   let summary = "Turn every planned linalg op into an scf.forall of vector code";
   let description = [{
     One linalg.generic, with the elementwise op that follows it as epilogue, becomes a top-level `scf.forall` over the
-    plan's blocks; inside, loops over register tiles with accumulators in vectors, masked at the tail.
+    plan's blocks; inside, loops over register tiles with accumulators in vectors, masked at the tail. With `threads` in the plan,
+    the ops stay as they are, in an `scf.forall` of one iteration, for the target to lower.
   }];
-  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect",
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::bufferization::BufferizationDialect", "::mlir::gpu::GPUDialect", "::mlir::vector::VectorDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect",
                            "::tegula::tgl::TglDialect"];
   let statistics = [Statistic<"units", "units", "Number of units made">, Statistic<"epilogues", "epilogues", "Number of epilogues fused">];
 }

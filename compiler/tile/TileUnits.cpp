@@ -7,7 +7,7 @@
 //     scf.forall.in_parallel { tensor.parallel_insert_slice ... }
 //   }
 //
-// Needs: SimplifyUnits, plans. Leaves: no linalg op. Idempotent.
+// Needs: SimplifyUnits, plans. Leaves: no linalg op outside of a scf.forall. Idempotent.
 //===----------------------------------------------------------------------===//
 
 #include "tegula/compiler/tile/Passes.h"
@@ -16,9 +16,13 @@
 #include "tegula/compiler/tile/Work.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/Remarks.h"
 
 using namespace mlir;
@@ -45,7 +49,7 @@ struct TileUnits : impl::TileUnitsBase<TileUnits> {
   void runOnOperation() override {
     SmallVector<linalg::GenericOp> roots;
     WalkResult walked = getOperation().walk([&](linalg::GenericOp op) {
-      if (isFused(op))
+      if (isFused(op) || op->getParentOfType<scf::ForallOp>())
         return WalkResult::advance();
       if (op.getNumResults() != 1) {
         op.emitError("an op with several results reached tiling");
@@ -59,7 +63,10 @@ struct TileUnits : impl::TileUnitsBase<TileUnits> {
     for (linalg::GenericOp root : roots)
       tile(root);
     SmallVector<Operation *> fills;
-    getOperation().walk([&](linalg::LinalgOp op) { fills.push_back(op); });
+    getOperation().walk([&](linalg::LinalgOp op) {
+      if (!op->getParentOfType<scf::ForallOp>())
+        fills.push_back(op);
+    });
     for (Operation *fill : llvm::reverse(fills))
       if (fill->use_empty())
         fill->erase();
@@ -86,8 +93,10 @@ struct TileUnits : impl::TileUnitsBase<TileUnits> {
     auto plan = root->getAttrOfType<tgl::PlanAttr>(tgl::kPlan);
     unsigned parallel = root.getNumParallelLoops();
     if (!plan)
-      plan = tgl::PlanAttr::get(&getContext(), -1, 1, 1, -1, 1, SmallVector<int64_t>(parallel, 0), 1, 0, 0, 1);
+      plan = tgl::PlanAttr::get(&getContext(), -1, 1, 1, -1, 1, SmallVector<int64_t>(parallel, 0), 1, 0, 0, 1, 0);
     linalg::GenericOp epilogue = fusedEpilogue(root);
+    if (plan.getThreads() > 0)
+      return keep(root, epilogue, plan);
     linalg::GenericOp last = epilogue ? epilogue : root;
     OpBuilder b(last);
     // The unit carries the names of all nodes it computes.
@@ -154,6 +163,56 @@ struct TileUnits : impl::TileUnitsBase<TileUnits> {
     b.setInsertionPointToEnd(forall.getTerminator().getBody());
     tensor::ParallelInsertSliceOp::create(b, loc, written, shared, offsets, sizes, strides);
 
+    last.getResult(0).replaceAllUsesWith(forall.getResult(0));
+    last.erase();
+    if (epilogue)
+      root.erase();
+    ++units;
+    epilogues += epilogue ? 1 : 0;
+  }
+
+  /// Ops whose iterations several threads share stay as they are, in one scf.forall, for the target to lower. What the
+  /// root hands to its epilogue is in memory of the threads.
+  void keep(linalg::GenericOp root, linalg::GenericOp epilogue, tgl::PlanAttr plan) {
+    linalg::GenericOp last = epilogue ? epilogue : root;
+    OpBuilder b(last);
+    Location loc = epilogue ? b.getFusedLoc({root.getLoc(), epilogue.getLoc()}) : root.getLoc();
+    Value destination = destinationOf(b, last);
+    auto forall =
+        scf::ForallOp::create(b, loc, ArrayRef<OpFoldResult>{b.getIndexAttr(1)}, ValueRange{destination}, std::nullopt);
+    setWork(forall, workOf(root, epilogue));
+    forall->setAttr(tgl::kPlan, plan);
+    b.setInsertionPoint(forall.getTerminator());
+    Value shared = forall.getRegionIterArgs()[0], sums = shared;
+    if (epilogue) {
+      auto type = cast<RankedTensorType>(root.getResult(0).getType());
+      SmallVector<Value> extents;
+      for (int64_t axis = 0; axis < type.getRank(); ++axis)
+        if (type.isDynamicDim(axis))
+          extents.push_back(tensor::DimOp::create(b, loc, shared, axis));
+      auto made = bufferization::AllocTensorOp::create(b, loc, type, extents);
+      made.setMemorySpaceAttr(gpu::AddressSpaceAttr::get(&getContext(), gpu::AddressSpace::Private));
+      sums = made;
+    }
+    IRMapping mapping;
+    auto cloned = cast<linalg::GenericOp>(b.clone(*root, mapping));
+    TypedAttr start;
+    if (auto fill = root.getDpsInitOperand(0)->get().getDefiningOp<linalg::FillOp>())
+      (void)matchPattern(fill.value(), m_Constant(&start));
+    assert(start && "the target shares work of sums with a constant start only");
+    cloned->setAttr(tgl::kStart, start);
+    cloned.getDpsInitsMutable()[0].set(sums);
+    Value written = cloned.getResult(0);
+    if (epilogue) {
+      mapping.map(root.getResult(0), written);
+      auto after = cast<linalg::GenericOp>(b.clone(*epilogue, mapping));
+      after.getDpsInitsMutable()[0].set(shared);
+      written = after.getResult(0);
+    }
+    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(b, loc, shared);
+    SmallVector<OpFoldResult> offsets(sizes.size(), b.getIndexAttr(0)), strides(sizes.size(), b.getIndexAttr(1));
+    b.setInsertionPointToEnd(forall.getTerminator().getBody());
+    tensor::ParallelInsertSliceOp::create(b, loc, written, shared, offsets, sizes, strides);
     last.getResult(0).replaceAllUsesWith(forall.getResult(0));
     last.erase();
     if (epilogue)

@@ -15,6 +15,10 @@ namespace tegula::tgl {
 /// Attribute names on the module and the entry function.
 constexpr llvm::StringLiteral kTarget = "tgl.target";
 constexpr llvm::StringLiteral kPlan = "tgl.plan";
+/// On a sum whose threads share its work: what it starts with.
+constexpr llvm::StringLiteral kStart = "tgl.start";
+/// On an scf.forall of accelerators: so many threads do an iteration together.
+constexpr llvm::StringLiteral kThreads = "tgl.threads";
 constexpr llvm::StringLiteral kInputs = "tgl.inputs";            // array of the model's input names
 constexpr llvm::StringLiteral kOutputs = "tgl.outputs";          // array of the model's output names
 constexpr llvm::StringLiteral kInputTypes = "tgl.input_types";   // nn types of the inputs

@@ -35,7 +35,8 @@ public:
     // No vector loop, nothing unrolled, one block: scalar code that any target can run.
     SmallVector<int64_t> block(root.getNumParallelLoops(), 0);
     return tgl::PlanAttr::get(root.getContext(), /*vectorLoop=*/-1, /*lanes=*/1, /*vectors=*/1, /*unrollLoop=*/-1,
-                              /*unroll=*/1, block, /*dot=*/1, /*rows=*/0, /*depth=*/0, /*outer=*/1);
+                              /*unroll=*/1, block, /*dot=*/1, /*rows=*/0, /*depth=*/0, /*outer=*/1,
+                              /*threads=*/0);
   }
 
   void registerPasses() const override { registerTemplatePasses(); }

@@ -123,7 +123,7 @@ public:
     chooseReductionBlock();
     chooseBlocks();
     return tgl::PlanAttr::get(root.getContext(), vectorLoop, lanes, vectors, unrollLoop, unroll, block, dot, rows,
-                              depth, outer);
+                              depth, outer, /*threads=*/0);
   }
 
 private:

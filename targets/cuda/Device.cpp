@@ -37,6 +37,10 @@ static OwningOpRef<ModuleOp> extractKernels(ModuleOp module) {
       for (unsigned i = 0; i < clone.getNumArguments(); ++i)
         clone.removeArgAttr(i, "tgl.noalias");
     }
+  // Shared memory.
+  for (auto global : module.getOps<LLVM::GlobalOp>())
+    if (global.getAddrSpace() == NVVM::NVVMMemorySpace::Shared)
+      b.clone(*global);
   return copy;
 }
 

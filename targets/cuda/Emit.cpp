@@ -124,8 +124,11 @@ int emit(ModuleOp module, const CompileOptions &options, std::string &why) {
     image.bytes = makeFatBinary(entries);
   }
   if (auto kernels = module->getAttrOfType<ArrayAttr>(kKernels))
-    for (Attribute name : kernels)
-      image.kernels.push_back({cast<StringAttr>(name).getValue().str(), kThreads, kThreads, 0});
+    for (auto kernel : kernels.getAsRange<DictionaryAttr>()) {
+      auto number = [&](StringRef key) { return static_cast<int32_t>(kernel.getAs<IntegerAttr>(key).getInt()); };
+      image.kernels.push_back(
+          {kernel.getAs<StringAttr>("name").getValue().str(), number("threads"), number("iterations"), 0});
+    }
   // The rest is the host's.
   for (auto function : llvm::make_early_inc_range(module.getOps<LLVM::LLVMFuncOp>()))
     if (function->hasAttr(kKernel))

@@ -56,8 +56,7 @@ struct LowerLaunches : impl::LowerLaunchesBase<LowerLaunches> {
     for (StringRef name : {"_mlir_memref_to_llvm_alloc", "_mlir_memref_to_llvm_free"})
       if (auto unused = module.lookupSymbol<LLVM::LLVMFuncOp>(name))
         unused.erase();
-    SmallVector<StringRef> views(kernels.begin(), kernels.end());
-    module->setAttr(kKernels, OpBuilder(&getContext()).getStrArrayAttr(views));
+    module->setAttr(kKernels, ArrayAttr::get(&getContext(), kernels));
   }
 
   LLVM::LLVMFuncOp declare(OpBuilder &b, StringRef name, ArrayRef<Type> inputs, Type result) {
@@ -185,8 +184,13 @@ struct LowerLaunches : impl::LowerLaunchesBase<LowerLaunches> {
     if (!isNew)
       return known->second;
     std::string name = "kernel_" + std::to_string(kernels.size());
-    kernels.push_back(name);
     OpBuilder b(code);
+    // Threads that share the work of an iteration, or have one each.
+    auto together = code->getAttrOfType<IntegerAttr>(tgl::kThreads);
+    int64_t threads = together ? together.getInt() : cuda::kThreads;
+    kernels.push_back(b.getDictionaryAttr({b.getNamedAttr("iterations", b.getI64IntegerAttr(together ? 1 : threads)),
+                                           b.getNamedAttr("name", b.getStringAttr(name)),
+                                           b.getNamedAttr("threads", b.getI64IntegerAttr(threads))}));
     Location loc = code.getLoc();
     SmallVector<Type> types;
     for (Value value : values)
@@ -206,11 +210,13 @@ struct LowerLaunches : impl::LowerLaunchesBase<LowerLaunches> {
     b.setInsertionPointToStart(start);
     Type i32 = b.getI32Type(), i64 = b.getI64Type();
     auto wide = [&](Value value) { return LLVM::ZExtOp::create(b, loc, i64, value); };
-    Value block = wide(NVVM::BlockIdXOp::create(b, loc, i32)), thread = wide(NVVM::ThreadIdXOp::create(b, loc, i32));
-    Value threads = LLVM::ConstantOp::create(b, loc, b.getI64IntegerAttr(cuda::kThreads));
     auto flags = LLVM::IntegerOverflowFlags::nsw | LLVM::IntegerOverflowFlags::nuw;
-    Value first = LLVM::MulOp::create(b, loc, block, threads, flags);
-    Value iteration = LLVM::AddOp::create(b, loc, first, thread, flags);
+    Value iteration = wide(NVVM::BlockIdXOp::create(b, loc, i32));
+    if (!code->hasAttr(tgl::kThreads)) {
+      Value threads = LLVM::ConstantOp::create(b, loc, b.getI64IntegerAttr(cuda::kThreads));
+      Value first = LLVM::MulOp::create(b, loc, iteration, threads, flags);
+      iteration = LLVM::AddOp::create(b, loc, first, wide(NVVM::ThreadIdXOp::create(b, loc, i32)), flags);
+    }
     Value isThere = LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ult, iteration, kernel.getArguments().back());
     LLVM::CondBrOp::create(b, loc, isThere, work, end);
     b.setInsertionPointToStart(work);
@@ -235,7 +241,7 @@ struct LowerLaunches : impl::LowerLaunchesBase<LowerLaunches> {
   Value handle;
   Type pointer;
   llvm::StringMap<int64_t> numbers;
-  std::vector<std::string> kernels;
+  SmallVector<Attribute> kernels;
 };
 } // namespace
 } // namespace tegula

@@ -15,6 +15,7 @@ namespace tegula::cuda {
 
 void addLoweringPasses(OpPassManager &pm) {
   pm.addPass(createExternalizeConstants());
+  pm.addPass(createLowerContractions());
   // Before copies become loops: outside of units they are units.
   pm.addNestedPass<func::FuncOp>(createLaunchSerialCode());
   pm.addNestedPass<func::FuncOp>(createLowerCopies());

@@ -9,6 +9,7 @@ namespace tegula {
 #define GEN_PASS_REGISTRATION
 #include "tegula/targets/cuda/Passes.h.inc"
 
-constexpr llvm::StringLiteral kKernels = "tgl.kernels"; // on the module: names of the kernels, by number
+constexpr llvm::StringLiteral kKernels =
+    "tgl.kernels"; // on the module: name, threads and iterations of a block, by number
 } // namespace tegula
 #endif

@@ -13,6 +13,16 @@ def LaunchSerialCode : Pass<"tegula-launch-serial-code", "::mlir::func::FuncOp">
   let statistics = [Statistic<"launched", "launched", "Number of units made">];
 }
 
+def LowerContractions : Pass<"tegula-lower-contractions", "::mlir::ModuleOp"> {
+  let summary = "Share the work of products among the threads of a block";
+  let description = [{
+    The linalg ops of a unit with `threads` in its plan become an `scf.forall` over blocks, an iteration of which is done by
+    so many threads together (`tgl.threads`): tiles of both sides go through shared memory, sums are in registers.
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect", "::mlir::affine::AffineDialect", "::mlir::vector::VectorDialect", "::mlir::NVVM::NVVMDialect"];
+  let statistics = [Statistic<"lowered", "lowered", "Number of products">];
+}
+
 def LowerHostLoads : Pass<"tegula-lower-host-loads", "::mlir::func::FuncOp"> {
   let summary = "Read single elements of the device's memory through the runtime";
   let description = "A `memref.load` of the entry function becomes a call of `tegula_cuda_load`.";

@@ -1,16 +1,65 @@
 //===- Plan.cpp - how a unit is spread over a GPU ----------------------------------------===//
 
+#include "tegula/targets/cuda/Contraction.h"
 #include "tegula/targets/cuda/Cuda.h"
+
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
 namespace tegula::cuda {
 
+namespace {
+/// A block of a product: rows, columns and depth of its tiles, and what a thread has of it.
+struct Tile {
+  int64_t rows, columns, depth, threadRows, threadColumns;
+  int64_t threads() const { return rows / threadRows * (columns / threadColumns); }
+};
+} // namespace
+
+/// Large tiles first: they read each element less often.
+static constexpr Tile kTiles[] = {{128, 128, 8, 8, 8}, {64, 64, 16, 4, 4}, {32, 32, 16, 4, 4}};
+/// Blocks that keep a GPU of 40 to 80 multiprocessors busy.
+static constexpr int64_t kEnoughBlocks = 80;
+/// Smaller products have too little work to share.
+static constexpr int64_t kLeastProducts = 1 << 14, kLeastSide = 8;
+
+static int64_t blocksOf(const Tile &tile, int64_t batch, int64_t rows, int64_t columns) {
+  return batch * ((rows + tile.rows - 1) / tile.rows) * ((columns + tile.columns - 1) / tile.columns);
+}
+
+/// Whether the sums start with a constant.
+static bool hasStart(linalg::GenericOp root) {
+  auto fill = root.getDpsInitOperand(0)->get().getDefiningOp<linalg::FillOp>();
+  return fill && matchPattern(fill.value(), m_Constant());
+}
+
+static std::optional<Tile> tileOf(linalg::GenericOp root) {
+  std::optional<Contraction> loops = contractionOf(root);
+  if (!loops || !hasStart(root))
+    return std::nullopt;
+  // What is known at run time only is taken for large.
+  constexpr int64_t kUsual = 512;
+  int64_t batch = extentOf(root, loops->batch).value_or(1), rows = extentOf(root, loops->rows).value_or(kUsual);
+  int64_t columns = extentOf(root, loops->columns).value_or(kUsual),
+          depth = extentOf(root, loops->depth).value_or(kUsual);
+  if (rows < kLeastSide || columns < kLeastSide || batch * rows * columns * depth < kLeastProducts)
+    return std::nullopt;
+  for (const Tile &tile : kTiles)
+    if (blocksOf(tile, batch, rows, columns) >= kEnoughBlocks)
+      return tile;
+  return kTiles[std::size(kTiles) - 1];
+}
+
 tgl::PlanAttr planUnit(linalg::GenericOp root, tgl::TargetAttr) {
+  auto make = [&](int64_t columns, int64_t rows, ArrayRef<int64_t> block, int64_t threads) {
+    return tgl::PlanAttr::get(root.getContext(), /*vectorLoop=*/-1, /*lanes=*/1, columns, /*unrollLoop=*/-1, rows,
+                              block, /*dot=*/1, /*rows=*/0, /*depth=*/0, /*outer=*/1, threads);
+  };
+  if (std::optional<Tile> tile = tileOf(root))
+    return make(tile->threadColumns, tile->threadRows, {tile->rows, tile->columns, tile->depth}, tile->threads());
   // An element of the result each thread; neighbours along the last loop are neighbours in a warp.
-  SmallVector<int64_t> block(root.getNumParallelLoops(), 1);
-  return tgl::PlanAttr::get(root.getContext(), /*vectorLoop=*/-1, /*lanes=*/1, /*vectors=*/1, /*unrollLoop=*/-1,
-                            /*unroll=*/1, block, /*dot=*/1, /*rows=*/0, /*depth=*/0, /*outer=*/1);
+  return make(1, 1, SmallVector<int64_t>(root.getNumParallelLoops(), 1), 0);
 }
 
 } // namespace tegula::cuda

@@ -1,0 +1,78 @@
+//===- Contraction.cpp - the loops of a product ------------------------------------------===//
+
+#include "tegula/targets/cuda/Contraction.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+
+namespace tegula::cuda {
+
+/// An argument of the body, perhaps converted.
+static bool isFactor(Value value, Block *body) {
+  while (Operation *made = value.getDefiningOp()) {
+    if (!isa<CastOpInterface>(made))
+      return false;
+    value = made->getOperand(0);
+  }
+  return cast<BlockArgument>(value).getOwner() == body;
+}
+
+/// Whether the body adds a product of the inputs: zeros beyond the end of the depth add nothing.
+static bool sumsProducts(linalg::GenericOp op) {
+  Block *body = op.getBlock();
+  Operation *sum = body->getTerminator()->getOperand(0).getDefiningOp();
+  if (!isa_and_present<arith::AddFOp, arith::AddIOp>(sum))
+    return false;
+  Value result = body->getArguments().back(), term;
+  for (unsigned side : {0, 1})
+    if (sum->getOperand(side) == result)
+      term = sum->getOperand(1 - side);
+  Operation *product = term ? term.getDefiningOp() : nullptr;
+  while (product && isa<CastOpInterface>(product))
+    product = product->getOperand(0).getDefiningOp();
+  return isa_and_present<arith::MulFOp, arith::MulIOp>(product) && isFactor(product->getOperand(0), body) &&
+         isFactor(product->getOperand(1), body);
+}
+
+std::optional<Contraction> contractionOf(linalg::GenericOp op) {
+  if (op.getNumDpsInputs() != 2 || op.getNumResults() > 1 || op.getNumDpsInits() != 1 || op.hasIndexSemantics() ||
+      op.getNumReductionLoops() == 0)
+    return std::nullopt;
+  if (!sumsProducts(op))
+    return std::nullopt;
+  AffineMap left = op.getIndexingMapsArray()[0], right = op.getIndexingMapsArray()[1];
+  AffineMap result = op.getIndexingMapsArray()[2];
+  if (!result.isProjectedPermutation())
+    return std::nullopt;
+  Contraction contraction;
+  for (unsigned loop = 0; loop < op.getNumLoops(); ++loop) {
+    bool isLeft = left.isFunctionOfDim(loop), isRight = right.isFunctionOfDim(loop);
+    if (op.getIteratorTypesArray()[loop] == utils::IteratorType::reduction)
+      contraction.depth.push_back(loop);
+    else if (!result.isFunctionOfDim(loop))
+      return std::nullopt;
+    else if (isLeft && isRight)
+      contraction.batch.push_back(loop);
+    else if (isRight)
+      contraction.columns.push_back(loop);
+    else
+      contraction.rows.push_back(loop);
+  }
+  if (contraction.rows.empty() || contraction.columns.empty())
+    return std::nullopt;
+  return contraction;
+}
+
+std::optional<int64_t> extentOf(linalg::GenericOp op, ArrayRef<unsigned> loops) {
+  int64_t product = 1;
+  for (unsigned loop : loops) {
+    int64_t extent = op.getStaticLoopRanges()[loop];
+    if (ShapedType::isDynamic(extent))
+      return std::nullopt;
+    product *= extent;
+  }
+  return product;
+}
+
+} // namespace tegula::cuda
