@@ -58,6 +58,6 @@ def Tgl_PlanAttr : Tgl_Attr<"Plan", "plan"> {
   }];
   let parameters = (ins "int64_t":$vectorLoop, "int64_t":$lanes, "int64_t":$vectors, "int64_t":$unrollLoop, "int64_t":$unroll, ArrayRefParameter<"int64_t">:$block, DefaultValuedParameter<"int64_t", "1">:$dot,
                         DefaultValuedParameter<"int64_t", "0">:$rows, DefaultValuedParameter<"int64_t", "0">:$depth, DefaultValuedParameter<"int64_t", "1">:$outer, DefaultValuedParameter<"int64_t", "0">:$threads);
-  let assemblyFormat = "`<` `vectorLoop` `=` $vectorLoop `,` `lanes` `=` $lanes `,` `vectors` `=` $vectors `,` `unrollLoop` `=` $unrollLoop `,` `unroll` `=` $unroll (`by` $outer^)? `,` `block` `=` `[` $block `]` (`,` `dot` `=` $dot^)? (`,` `rows` `=` $rows^)? (`,` `depth` `=` $depth^)? (`,` `threads` `=` $threads^)? `>`";
+  let assemblyFormat = "`<` `vectorLoop` `=` $vectorLoop `,` `lanes` `=` $lanes `,` `vectors` `=` $vectors `,` `unrollLoop` `=` $unrollLoop `,` `unroll` `=` $unroll (`by` $outer^)? `,` `block` `=` `[` $block `]` (`over` $threads^)? (`,` `dot` `=` $dot^)? (`,` `rows` `=` $rows^)? (`,` `depth` `=` $depth^)? `>`";
 }
 #endif

@@ -1,12 +1,15 @@
 """ONNX's own backend tests through tegula.backend, each in a worker that may crash or hang without harm.
 
   run_onnx.py --build DIR [--jobs N] [--filter REGEX] [--timeout S] [--kinds node,simple,...] [--write-expected]
+              [--device CUDA:sm_75] [--part K/N]
 
 What counts:
   passed   the outputs agree within the tolerance of the test
   failed   wrong, crashed or timed out; or refused though every operator of the test has a row in the importer; or
            passed although expected_failures.txt lists it
   skipped  refused, with an operator that has no row; or listed in expected_failures.txt
+With --device CUDA, tests run on the GPU, or where there is none in its emulation, which fails a test with a race, an access out
+of bounds or a read of what was not written. --part 1/3 runs every third test, from the first on.
 DIR/onnx/results.json keeps all results (tools/docs.py makes OpCoverage.md of them). --write-expected writes
 expected_failures.txt anew with the tests that are refused now as not supported (never with wrong results or crashes);
 read the difference before committing it.
@@ -92,14 +95,14 @@ def as_array(value):
     return onnx.numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
 
 
-def run_case(case):
+def run_case(case, device):
     """Status and message of one test."""
     from onnx.backend.test.runner import Runner
     import tegula
 
     model = model_of(case)
     try:
-        compiled = tegula.backend.prepare(model)
+        compiled = tegula.backend.prepare(model, device)
     except tegula.CompilerCrash as error:
         return "crash", str(error)
     except tegula.CompileError as error:
@@ -117,7 +120,7 @@ def run_case(case):
     return "passed", ""
 
 
-def work(cases, channel):
+def work(cases, device, channel):
     os.setpgid(0, 0)
     with open(os.devnull, "wb") as null:
         os.dup2(null.fileno(), 2)
@@ -127,7 +130,7 @@ def work(cases, channel):
         if name is None:
             return
         try:
-            result = run_case(cases[name])
+            result = run_case(cases[name], device)
         except Exception as error:
             result = ("crash", f"{type(error).__name__}: {error}")
         channel.send(result)
@@ -136,9 +139,9 @@ def work(cases, channel):
 class Worker:
     """A process that runs one test after the other; `name` is the one it has now."""
 
-    def __init__(self, cases):
+    def __init__(self, cases, device):
         self.channel, other = multiprocessing.Pipe()
-        self.process = multiprocessing.get_context("fork").Process(target=work, args=(cases, other), daemon=True)
+        self.process = multiprocessing.get_context("fork").Process(target=work, args=(cases, device, other), daemon=True)
         self.process.start()
         other.close()
         self.name, self.begin, self.count = None, 0.0, 0
@@ -158,16 +161,16 @@ class Worker:
         self.channel.close()
 
 
-def run_all(cases, names, jobs, limit):
+def run_all(cases, device, names, jobs, limit):
     """Name -> (status, message)."""
     results, todo, begin, shown = {}, list(reversed(names)), time.monotonic(), 0.0
-    workers = [Worker(cases) for _ in range(min(jobs, len(todo)))]
+    workers = [Worker(cases, device) for _ in range(min(jobs, len(todo)))]
     while workers:
         for i, worker in enumerate(workers):
             if worker.name is None and todo:
                 if worker.count >= RECYCLE:
                     worker.end()
-                    worker = workers[i] = Worker(cases)
+                    worker = workers[i] = Worker(cases, device)
                 worker.send(todo.pop())
         for worker in [worker for worker in workers if worker.name is None]:
             worker.end()
@@ -189,7 +192,7 @@ def run_all(cases, names, jobs, limit):
             worker.name = None
             if result[0] == "timeout" or not worker.process.is_alive():
                 worker.end()
-                workers[i] = Worker(cases)
+                workers[i] = Worker(cases, device)
         if time.monotonic() - shown > 10:
             shown = time.monotonic()
             print(f"{len(results)} of {len(names)}, {shown - begin:.0f} s", flush=True)
@@ -247,6 +250,15 @@ def judge(results, rows, cases_operators, expected):
     return judged
 
 
+def emulate(build, device):
+    """Without a GPU, its emulation; where it finds a fault, the run fails."""
+    if os.path.exists("/dev/nvidia0") or "TEGULA_CUDA_DRIVER" in os.environ:
+        return
+    os.environ.update(TEGULA_CUDA_DRIVER=os.path.join(os.path.abspath(build), "lib", "ptxsim", "libcuda.so.1"),
+                      PTXSIM_SM=(re.findall(r"sm_(\d+)", device) or ["75"])[-1], PTXSIM_FAIL="1", PTXSIM_THREADS="1",
+                      TEGULA_PTXAS="")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", required=True)
@@ -255,14 +267,19 @@ def main():
     parser.add_argument("--timeout", type=float, default=60)
     parser.add_argument("--kinds", default="node,simple,pytorch-converted,pytorch-operator")
     parser.add_argument("--write-expected", action="store_true")
+    parser.add_argument("--device", default="CPU")
+    parser.add_argument("--part", default="1/1")
     args = parser.parse_args()
+    if args.device.startswith("CUDA"):
+        emulate(args.build, args.device)
     listing = subprocess.run([os.path.join(args.build, "bin", "tegulac"), "--supported-ops=json"], check=True,
                              stdout=subprocess.PIPE).stdout
     rows = {row["op"] for row in json.loads(listing)}
     cases = load_cases(args.kinds.split(","))
-    names = [name for name in sorted(cases) if re.search(args.filter, name)]
+    first, step = (int(number) for number in args.part.split("/"))
+    names = [name for name in sorted(cases) if re.search(args.filter, name)][first - 1::step]
     used = {name: sorted(set(operators(model_of(cases[name]).graph))) for name in names}
-    results = run_all(cases, names, args.jobs, args.timeout)
+    results = run_all(cases, args.device, names, args.jobs, args.timeout)
     expected = read_expected()
     judged = judge(results, rows, used, expected)
     for name in names:
@@ -272,7 +289,7 @@ def main():
             why = "passes, but is listed in expected_failures.txt" if listed else short(message, 300)
             print(f"FAIL {name} ({status}): {why}")
     os.makedirs(os.path.join(args.build, "onnx"), exist_ok=True)
-    if not args.filter:
+    if not args.filter and args.device == "CPU" and step == 1:
         with open(os.path.join(args.build, "onnx", "results.json"), "w", encoding="utf-8") as file:
             json.dump({name: {"status": results[name][0], "message": results[name][1], "verdict": judged[name],
                               "operators": used[name]} for name in names}, file, indent=1)

@@ -29,11 +29,12 @@ class TegulaRep(BackendRep):
 
 
 class TegulaBackend(Backend):
-    """Compiles for the CPU. What the compiler refuses raises tegula.CompileError with its message."""
+    """Compiles for the CPU, or for NVIDIA's GPUs: "CUDA", or "CUDA:sm_75" for one kind of them. What the compiler refuses
+    raises tegula.CompileError with its message."""
 
     @classmethod
     def supports_device(cls, device):
-        return device.split(":")[0] == "CPU"
+        return device.split(":")[0] in ("CPU", "CUDA")
 
     @classmethod
     def is_compatible(cls, model, device="CPU", **kwargs):
@@ -43,7 +44,7 @@ class TegulaBackend(Backend):
     def prepare(cls, model, device="CPU", threads=1, **options):
         """`options` are those of tegula.compile. The artifact's file is gone afterwards; its mapping stays."""
         if not cls.supports_device(device):
-            raise ValueError(f"device {device!r} is not supported, only 'CPU'")
+            raise ValueError(f"device {device!r} is not supported, only 'CPU' and 'CUDA'")
         folder = tempfile.mkdtemp(prefix="tegula-")
         try:
             if isinstance(model, onnx.ModelProto):
@@ -52,6 +53,8 @@ class TegulaBackend(Backend):
                     file.write(model.SerializeToString())
             else:
                 path = os.fspath(model)
+            kind, _, chips = device.partition(":")
+            options.setdefault("device", kind.lower() + (":" + chips if kind == "CUDA" and chips else ""))
             artifact = compile(path, os.path.join(folder, "model.so"), name="model", **options)
             return TegulaRep(load(artifact, threads=threads, name="model"))
         finally:
