@@ -2,8 +2,8 @@
 
 Substitutions: %tegulac %tegula %tegula-opt (the tools of this build), %python (with numpy and onnx, finds the package
 tegula), %cc (a C compiler), %runtime (the folder of tegula.h), %source (the root of the sources), %build (that of the
-build), %shared (the folder of public models; tests that need it say REQUIRES: shared), %exits N COMMAND
-(passes if the command's exit code is N). FileCheck, not, count and split-file are LLVM's.
+build), %cuda (variables that name CUDA's driver, for `env`), %shared (the folder of public models; tests that need it
+say REQUIRES: shared), %exits N COMMAND (passes if the command's exit code is N). FileCheck, not, count and split-file are LLVM's.
 """
 
 import os
@@ -34,6 +34,10 @@ config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
 # A test must not depend on the user's flags.
 config.environment.pop("TEGULA_FLAGS", None)
 
+# The GPU's own driver where there is one, else the emulation, of sm_75.
+emulation = os.path.join(binary, "lib", "ptxsim", "libcuda.so.1")
+cuda = "TEGULA_CUDA_DRIVER=" + ("libcuda.so.1" if os.path.exists("/dev/nvidia0") else emulation + " PTXSIM_SM=75")
+
 # The longer name first: lit replaces one after the other.
 tools = os.path.join(binary, "bin")
 config.substitutions += [
@@ -46,6 +50,7 @@ config.substitutions += [
     ("%source", source),
     ("%build", binary),
     ("%shared", shared),
+    ("%cuda", cuda),
     ("%exits", python + " -c 'import subprocess, sys; sys.exit(subprocess.call(sys.argv[2:]) != int(sys.argv[1]))'"),
 ]
 

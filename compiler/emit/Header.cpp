@@ -129,7 +129,8 @@ std::string headerText(ModuleOp module, StringRef symbol) {
   os << "\n/* The model: constant data, shared by all instances; never freed. Thread-safe. */\n"
      << "const tegula_model *" << symbol << "_model(void);\n\n";
   if (tgl::TargetAttr target = tgl::targetOf(entry); target && !target.getChips().empty())
-    os << "/* `run` with tensors in the accelerator's memory. Enqueues the work on `stream` (a CUstream or "
+    os << "/* `run` with tensors in the accelerator's memory, aligned to 16 bytes there. Enqueues the work on `stream` "
+          "(a CUstream or "
           "cudaStream_t; NULL\n"
           " * is the default stream) and returns: inputs and outputs must stay until the stream has come so far. Runs "
           "of one\n"

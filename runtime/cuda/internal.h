@@ -5,6 +5,8 @@
 #include "../core/internal.h"
 #include "driver.h"
 
+enum { CUDA_TENSOR_ALIGN_BYTES = 16 }; /* kernels load so many at once */
+
 /* A kernel of the image; one launch has ceil(count / iterations) blocks of `threads` threads. */
 typedef struct cuda_kernel {
   const char *name;

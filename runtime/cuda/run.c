@@ -177,11 +177,32 @@ TEGULA_RT tegula_status tegula_cuda_run(tegula_instance *instance, const tegula_
   return status;
 }
 
+/* Whether the caller's device memory is aligned as kernels load and store it; says of which tensor it is not. */
+static bool are_aligned(tegula_instance *instance, const char *kind, const tegula_tensor_info *infos,
+                        const tegula_tensor *tensors, uint32_t count) {
+  for (uint32_t i = 0; i < count; ++i) {
+    rt_text text;
+    if ((uintptr_t)tensors[i].data % CUDA_TENSOR_ALIGN_BYTES == 0)
+      continue;
+    text = tegula_rt_text(instance->message, sizeof instance->message);
+    tegula_rt_put(&text, kind);
+    tegula_rt_put(&text, " '");
+    tegula_rt_put(&text, infos[i].name);
+    tegula_rt_put(&text, "': data must be aligned to 16 bytes in the device's memory");
+    return false;
+  }
+  return true;
+}
+
 TEGULA_RT tegula_status tegula_cuda_enqueue(tegula_instance *instance, const tegula_tensor *inputs,
                                             tegula_tensor *outputs, void *stream) {
   tegula_status status = tegula_rt_start(instance, inputs, outputs);
   if (!instance || status == TEGULA_BUSY)
     return status;
+  if (status == TEGULA_OK &&
+      !(are_aligned(instance, "input", instance->model->inputs, inputs, instance->model->input_count) &&
+        are_aligned(instance, "output", instance->model->outputs, outputs, instance->model->output_count)))
+    status = TEGULA_INVALID_ARGUMENT;
   if (status == TEGULA_OK && tegula_cuda_enter(instance)) {
     cuda_state *state = instance->device;
     state->current = stream;

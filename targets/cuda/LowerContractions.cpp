@@ -62,6 +62,7 @@ struct Side {
   int64_t size = 0, extentIfKnown = ShapedType::kDynamic;
   Value shared; // [2, depth, size + padding]
   bool isDepthFast = false;
+  int64_t lanes = 1;                         // neighbours that are loaded at once
   SmallVector<Value> places, rows, isInside; // for each of the thread's rows of the tile
   SmallVector<Value> depths;                 // of the thread's elements
 };
@@ -87,7 +88,9 @@ private:
   Operand operandOf(OpOperand &operand);
   Value placeOf(const Operand &operand, ArrayRef<unsigned> all, ArrayRef<Value> indices);
   Side makeSide(unsigned number, ArrayRef<unsigned> sideLoops, Value block, int64_t size);
+  int64_t lanesOf(const Side &side);
   void placeThread(Side &side);
+  Value loadFrom(Value memory, Value place, Type type, int64_t alignBytes);
   SmallVector<Value> load(Side &side, Value tile);
   void store(Side &side, ArrayRef<Value> elements, Value buffer);
   Value sharedMemory(Type element, int64_t size);
@@ -213,10 +216,37 @@ Side ProductBlock::makeSide(unsigned number, ArrayRef<unsigned> sideLoops, Value
   return side;
 }
 
+/// Elements of 16 bytes, or fewer, that lie side by side in global memory wherever a tile begins, and are all inside of
+/// the operand or all outside.
+int64_t ProductBlock::lanesOf(const Side &side) {
+  auto type = cast<MemRefType>(side.operand.flat.getType());
+  unsigned fast = side.isDepthFast ? loops.depth.back() : side.loops.back();
+  int64_t extent = root.getStaticLoopRanges()[fast];
+  int64_t tile = side.isDepthFast ? tileDepth : side.size;
+  if (type.getElementTypeBitWidth() < 8 || ShapedType::isDynamic(extent) || !side.operand.steps[fast] ||
+      getConstantIntValue(side.operand.steps[fast]) != 1)
+    return 1;
+  auto isMultiple = [](Value value, int64_t lanes) {
+    std::optional<int64_t> known = getConstantIntValue(value);
+    return known && *known % lanes == 0;
+  };
+  for (int64_t lanes = 128 / type.getElementTypeBitWidth(); lanes > 1; lanes /= 2) {
+    bool fits = extent % lanes == 0 && tile % lanes == 0 && isMultiple(side.operand.base, lanes) &&
+                side.size * tileDepth % (threads * lanes) == 0 && threads % (tile / lanes) == 0;
+    for (unsigned loop = 0; loop < root.getNumLoops(); ++loop)
+      fits &= loop == fast || !side.operand.steps[loop] || isMultiple(side.operand.steps[loop], lanes);
+    if (fits)
+      return lanes;
+  }
+  return 1;
+}
+
 /// Which elements of a tile the thread loads: neighbours in global memory are neighbours in a warp.
 void ProductBlock::placeThread(Side &side) {
-  int64_t fast = side.isDepthFast ? tileDepth : side.size, slow = side.isDepthFast ? side.size : tileDepth;
-  Value first = at.rem(thread, fast), second = at.div(thread, fast);
+  int64_t tile = side.isDepthFast ? tileDepth : side.size, slow = side.isDepthFast ? side.size : tileDepth;
+  side.lanes = lanesOf(side);
+  int64_t fast = tile / side.lanes;
+  Value first = at.mul(at.rem(thread, fast), at.constant(side.lanes)), second = at.div(thread, fast);
   int64_t step = threads / fast;
   SmallVector<Value> slowIndices;
   for (int64_t i = 0; i < slow; i += step)
@@ -239,11 +269,24 @@ void ProductBlock::placeThread(Side &side) {
   }
 }
 
+/// An element or, of vector type, neighbours at a multiple of `alignBytes`.
+Value ProductBlock::loadFrom(Value memory, Value place, Type type, int64_t alignBytes) {
+  auto vector = dyn_cast<VectorType>(type);
+  if (!vector)
+    return memref::LoadOp::create(b, loc, memory, place);
+  auto loaded = vector::LoadOp::create(b, loc, vector, memory, place);
+  loaded->setAttr("alignment", b.getI64IntegerAttr(alignBytes));
+  return loaded;
+}
+
 SmallVector<Value> ProductBlock::load(Side &side, Value tile) {
   std::optional<int64_t> known = cuda::extentOf(root, loops.depth);
   bool isWhole = known && *known % tileDepth == 0;
   Value zero = at.constant(0);
   Type element = cast<MemRefType>(side.operand.flat.getType()).getElementType();
+  int64_t bytes = side.lanes * element.getIntOrFloatBitWidth() / 8;
+  if (side.lanes > 1)
+    element = VectorType::get({side.lanes}, element);
   Value nothing = arith::ConstantOp::create(b, loc, b.getZeroAttr(element));
   SmallVector<Value> elements;
   for (Value inTile : side.depths) {
@@ -259,7 +302,7 @@ SmallVector<Value> ProductBlock::load(Side &side, Value tile) {
       Value offset = at.add(place, along);
       if (isInside)
         offset = arith::SelectOp::create(b, loc, isInside, offset, zero);
-      Value value = memref::LoadOp::create(b, loc, side.operand.flat, offset);
+      Value value = loadFrom(side.operand.flat, offset, element, bytes);
       elements.push_back(isInside ? arith::SelectOp::create(b, loc, isInside, value, nothing).getResult() : value);
     }
   }
@@ -269,8 +312,20 @@ SmallVector<Value> ProductBlock::load(Side &side, Value tile) {
 void ProductBlock::store(Side &side, ArrayRef<Value> elements, Value buffer) {
   size_t next = 0;
   for (Value inTile : side.depths)
-    for (Value row : side.rows)
-      memref::StoreOp::create(b, loc, elements[next++], side.shared, ValueRange{buffer, inTile, row});
+    for (Value row : side.rows) {
+      Value element = elements[next++];
+      if (side.lanes > 1 && !side.isDepthFast) {
+        auto stored = vector::StoreOp::create(b, loc, element, side.shared, ValueRange{buffer, inTile, row});
+        auto type = cast<VectorType>(element.getType());
+        stored->setAttr("alignment", b.getI64IntegerAttr(side.lanes * type.getElementTypeBitWidth() / 8));
+        continue;
+      }
+      for (int64_t lane = 0; lane < side.lanes; ++lane) {
+        Value scalar = side.lanes > 1 ? vector::ExtractOp::create(b, loc, element, lane).getResult() : element;
+        memref::StoreOp::create(b, loc, scalar, side.shared,
+                                ValueRange{buffer, at.add(inTile, at.constant(lane)), row});
+      }
+    }
 }
 
 /// `count` rows (or columns) of the thread at one depth, from shared memory.
