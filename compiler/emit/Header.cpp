@@ -130,13 +130,13 @@ std::string headerText(ModuleOp module, StringRef symbol) {
      << "const tegula_model *" << symbol << "_model(void);\n\n";
   if (tgl::TargetAttr target = tgl::targetOf(entry); target && !target.getChips().empty())
     os << "/* `run` with tensors in the accelerator's memory, aligned to 16 bytes there. Enqueues the work on `stream` "
-          "(a CUstream or "
-          "cudaStream_t; NULL\n"
-          " * is the default stream) and returns: inputs and outputs must stay until the stream has come so far. Runs "
-          "of one\n"
-          " * instance share its workspace, so they go on one stream, or wait for each other. Outputs of dynamic shape "
-          "are\n"
-          " * known on return: such a model waits for the stream where the host needs a number of it. */\n"
+          "(a\n"
+          " * CUstream or cudaStream_t; NULL is the default stream) and returns: inputs and outputs must stay until "
+          "the stream\n"
+          " * has come so far. Runs of one instance share its workspace, so they go on one stream, or wait for each "
+          "other.\n"
+          " * Outputs of dynamic shape are known on return: such a model waits where the host needs a number of it. "
+          "*/\n"
        << "tegula_status " << symbol << "_enqueue(tegula_instance *instance, const tegula_tensor *inputs,\n"
        << "                          tegula_tensor *outputs, void *stream);\n\n";
   os << "#ifdef __cplusplus\n}\n#endif\n\n#endif\n";

@@ -14,14 +14,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "tegula/compiler/tile/Dot.h"
-#include "tegula/dialects/tgl/Tgl.h"
 #include "tegula/targets/cuda/Contraction.h"
 #include "tegula/targets/cuda/Passes.h"
-
-#include "mlir/Dialect/Affine/Utils.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/IR/IRMapping.h"
+#include "tegula/targets/cuda/SharedUnit.h"
 
 using namespace mlir;
 
@@ -33,20 +28,6 @@ namespace {
 constexpr int64_t kGroup = 4;       // neighbours that a thread reads from shared memory at once
 constexpr int64_t kSharedSpace = 3; // of NVVM
 constexpr int64_t kPadding = 4;     // elements between rows of a tile, so that columns lie in different banks
-
-/// Builds index arithmetic, folded where it is constant.
-class Indices {
-public:
-  Indices(OpBuilder &builder, Location loc) : b(builder), loc(loc) {}
-  Value constant(int64_t value) { return arith::ConstantIndexOp::create(b, loc, value); }
-  Value add(Value lhs, Value rhs) { return b.createOrFold<arith::AddIOp>(loc, lhs, rhs); }
-  Value mul(Value lhs, Value rhs) { return b.createOrFold<arith::MulIOp>(loc, lhs, rhs); }
-  Value div(Value lhs, int64_t rhs) { return b.createOrFold<arith::DivUIOp>(loc, lhs, constant(rhs)); }
-  Value rem(Value lhs, int64_t rhs) { return b.createOrFold<arith::RemUIOp>(loc, lhs, constant(rhs)); }
-  Value isLess(Value lhs, Value rhs) { return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, lhs, rhs); }
-  OpBuilder &b;
-  Location loc;
-};
 
 /// An operand of a product as flat memory, with what a step along each loop adds to the place.
 struct Operand {
@@ -67,24 +48,15 @@ struct Side {
   SmallVector<Value> depths;                 // of the thread's elements
 };
 
-class ProductBlock {
+class ProductBlock : cuda::SharedUnit {
 public:
   ProductBlock(scf::ForallOp unit, ModuleOp module)
-      : unit(unit), module(module), b(unit), loc(unit.getLoc()), at(b, loc),
-        plan(unit->getAttrOfType<tgl::PlanAttr>(tgl::kPlan)), threads(plan.getThreads()),
-        rowsOfThread(plan.getUnroll()), columnsOfThread(plan.getVectors()), tileDepth(plan.getBlock()[2]) {
-    for (auto op : unit.getOps<linalg::GenericOp>())
-      (root ? epilogue : root) = op;
-    loops = *cuda::contractionOf(root);
-  }
+      : SharedUnit(unit), module(module), threads(plan.getThreads()), rowsOfThread(plan.getUnroll()),
+        columnsOfThread(plan.getVectors()), tileDepth(plan.getBlock()[2]), loops(*cuda::contractionOf(root)) {}
 
   void emit();
 
 private:
-  Value extentOf(unsigned loop);
-  Value extentOf(ArrayRef<unsigned> all);
-  /// The index of each loop where `linear` counts through all of them, the last one fastest.
-  void split(Value linear, ArrayRef<unsigned> all, SmallVectorImpl<Value> &indices);
   Operand operandOf(OpOperand &operand);
   Value placeOf(const Operand &operand, ArrayRef<unsigned> all, ArrayRef<Value> indices);
   Side makeSide(unsigned number, ArrayRef<unsigned> sideLoops, Value block, int64_t size);
@@ -97,52 +69,16 @@ private:
   SmallVector<Value> multiply(Value buffer, ArrayRef<Value> sums);
   SmallVector<Value> fragmentOf(const Side &side, Value buffer, Value depth, int64_t count, Value group);
   SmallVector<Value> sum();
-  void write(ArrayRef<Value> sums);
-  void writeElement(Value sum, ArrayRef<Value> indices);
-  /// The body of `op` on these values of its arguments; `indices` are those of its loops.
-  Value inlineBody(linalg::GenericOp op, ArrayRef<Value> arguments, ArrayRef<Value> indices = {});
+  void writeAll(ArrayRef<Value> sums);
 
-  scf::ForallOp unit;
   ModuleOp module;
-  OpBuilder b;
-  Location loc;
-  Indices at;
-  tgl::PlanAttr plan;
   int64_t threads, rowsOfThread, columnsOfThread, tileDepth;
-  linalg::GenericOp root, epilogue;
   cuda::Contraction loops;
-  SmallVector<Value> extents; // by loop
-  Value thread, threadRow, threadColumn, depth;
+  Value threadRow, threadColumn, depth;
   SmallVector<Value> batch; // indices by loop
   Side left, right;
 };
 } // namespace
-
-Value ProductBlock::extentOf(unsigned loop) {
-  int64_t known = root.getStaticLoopRanges()[loop];
-  if (!ShapedType::isDynamic(known))
-    return at.constant(known);
-  for (OpOperand &operand : root->getOpOperands())
-    if (auto place = root.getMatchingIndexingMap(&operand).getResultPosition(b.getAffineDimExpr(loop)))
-      return b.createOrFold<memref::DimOp>(loc, operand.get(), *place);
-  return at.constant(1);
-}
-
-Value ProductBlock::extentOf(ArrayRef<unsigned> all) {
-  Value product = at.constant(1);
-  for (unsigned loop : all)
-    product = at.mul(product, extents[loop]);
-  return product;
-}
-
-void ProductBlock::split(Value linear, ArrayRef<unsigned> all, SmallVectorImpl<Value> &indices) {
-  for (unsigned loop : llvm::reverse(all.drop_front(all.empty() ? 0 : 1))) {
-    indices[loop] = b.createOrFold<arith::RemUIOp>(loc, linear, extents[loop]);
-    linear = b.createOrFold<arith::DivUIOp>(loc, linear, extents[loop]);
-  }
-  if (!all.empty())
-    indices[all.front()] = linear;
-}
 
 Operand ProductBlock::operandOf(OpOperand &operand) {
   auto type = cast<MemRefType>(operand.get().getType());
@@ -344,20 +280,6 @@ SmallVector<Value> ProductBlock::fragmentOf(const Side &side, Value buffer, Valu
   return values;
 }
 
-Value ProductBlock::inlineBody(linalg::GenericOp op, ArrayRef<Value> arguments, ArrayRef<Value> indices) {
-  IRMapping mapping;
-  for (auto [argument, value] : llvm::zip(op.getBlock()->getArguments(), arguments))
-    if (value)
-      mapping.map(argument, value);
-  for (Operation &inner : op.getBlock()->without_terminator()) {
-    if (auto index = dyn_cast<linalg::IndexOp>(inner))
-      mapping.map(index.getResult(), indices[index.getDim()]);
-    else
-      b.clone(inner, mapping);
-  }
-  return mapping.lookupOrDefault(op.getBlock()->getTerminator()->getOperand(0));
-}
-
 SmallVector<Value> ProductBlock::multiply(Value buffer, ArrayRef<Value> sums) {
   constexpr int64_t kUnrolled = 256; // products, to keep the code in the instruction cache
   int64_t unroll = std::clamp<int64_t>(kUnrolled / (rowsOfThread * columnsOfThread), 1, tileDepth);
@@ -409,38 +331,7 @@ SmallVector<Value> ProductBlock::sum() {
   return SmallVector<Value>(loop.getResults());
 }
 
-void ProductBlock::writeElement(Value sum, ArrayRef<Value> indices) {
-  SmallVector<Value> place;
-  for (AffineExpr expr : root.getIndexingMapsArray().back().getResults())
-    place.push_back(indices[cast<AffineDimExpr>(expr).getPosition()]);
-  if (!epilogue) {
-    memref::StoreOp::create(b, loc, sum, root.getDpsInitOperand(0)->get(), place);
-    return;
-  }
-  // Axes of the root's result are the epilogue's loops.
-  SmallVector<Value> arguments;
-  Value sums = root.getDpsInitOperand(0)->get();
-  auto placeIn = [&](OpOperand &operand) {
-    std::optional<SmallVector<Value, 8>> where =
-        affine::expandAffineMap(b, loc, epilogue.getMatchingIndexingMap(&operand), place);
-    return SmallVector<Value>(where->begin(), where->end());
-  };
-  for (OpOperand &operand : epilogue->getOpOperands()) {
-    if (epilogue.isDpsInit(&operand))
-      arguments.push_back({});
-    else if (operand.get() == sums)
-      arguments.push_back(sum);
-    else if (isa<MemRefType>(operand.get().getType()))
-      arguments.push_back(memref::LoadOp::create(b, loc, operand.get(), placeIn(operand)));
-    else
-      arguments.push_back(operand.get());
-  }
-  Value result = inlineBody(epilogue, arguments, place);
-  OpOperand *target = epilogue.getDpsInitOperand(0);
-  memref::StoreOp::create(b, loc, result, target->get(), placeIn(*target));
-}
-
-void ProductBlock::write(ArrayRef<Value> sums) {
+void ProductBlock::writeAll(ArrayRef<Value> sums) {
   auto rowOf = [&](const Side &side, int64_t i, int64_t count, Value group) {
     int64_t groups = count / kGroup;
     Value row = at.add(at.mul(group, at.constant(kGroup)), at.constant(i / kGroup * (side.size / groups) + i % kGroup));
@@ -463,7 +354,7 @@ void ProductBlock::write(ArrayRef<Value> sums) {
         Value column = rowOf(right, j, columnsOfThread, threadColumn);
         guarded(right, column, [&] {
           split(column, loops.columns, indices);
-          writeElement(sums[i * columnsOfThread + j], indices);
+          write(sums[i * columnsOfThread + j], indices);
         });
       }
     });
@@ -471,8 +362,6 @@ void ProductBlock::write(ArrayRef<Value> sums) {
 }
 
 void ProductBlock::emit() {
-  for (unsigned loop = 0; loop < root.getNumLoops(); ++loop)
-    extents.push_back(extentOf(loop));
   auto blocksOf = [&](ArrayRef<unsigned> all, int64_t size) {
     std::optional<int64_t> known = cuda::extentOf(root, all);
     Value count = b.createOrFold<arith::CeilDivUIOp>(loc, extentOf(all), at.constant(size));
@@ -481,13 +370,7 @@ void ProductBlock::emit() {
   SmallVector<OpFoldResult> blocks{blocksOf(loops.batch, 1), blocksOf(loops.rows, plan.getBlock()[0]),
                                    blocksOf(loops.columns, plan.getBlock()[1])};
   depth = extentOf(loops.depth);
-  auto forall = scf::ForallOp::create(b, loc, blocks, ValueRange(), std::nullopt);
-  forall->setDiscardableAttrs(unit->getDiscardableAttrDictionary());
-  forall->removeAttr(tgl::kPlan);
-  forall->setAttr(tgl::kThreads, b.getI64IntegerAttr(threads));
-  b.setInsertionPoint(forall.getTerminator());
-  SmallVector<Value> block = forall.getInductionVars();
-  thread = arith::IndexCastOp::create(b, loc, b.getIndexType(), NVVM::ThreadIdXOp::create(b, loc, b.getI32Type()));
+  SmallVector<Value> block = beginBlocks(blocks, threads);
   int64_t across = plan.getBlock()[1] / columnsOfThread;
   threadColumn = at.rem(thread, across);
   threadRow = at.div(thread, across);
@@ -495,7 +378,7 @@ void ProductBlock::emit() {
   split(block[0], loops.batch, batch);
   left = makeSide(0, loops.rows, block[1], plan.getBlock()[0]);
   right = makeSide(1, loops.columns, block[2], plan.getBlock()[1]);
-  write(sum());
+  writeAll(sum());
   unit.erase();
 }
 
@@ -505,7 +388,8 @@ struct LowerContractions : impl::LowerContractionsBase<LowerContractions> {
   void runOnOperation() override {
     SmallVector<scf::ForallOp> units;
     getOperation().walk([&](scf::ForallOp unit) {
-      if (auto plan = unit->getAttrOfType<tgl::PlanAttr>(tgl::kPlan); plan && plan.getThreads())
+      if (auto plan = unit->getAttrOfType<tgl::PlanAttr>(tgl::kPlan);
+          plan && plan.getThreads() && plan.getBlock().size() == 3)
         units.push_back(unit);
     });
     for (scf::ForallOp unit : units) {

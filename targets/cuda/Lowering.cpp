@@ -16,8 +16,9 @@ namespace tegula::cuda {
 void addLoweringPasses(OpPassManager &pm) {
   pm.addPass(createExternalizeConstants());
   pm.addPass(createLowerContractions());
+  pm.addNestedPass<func::FuncOp>(createLowerReductions());
   // Before copies become loops: outside of units they are units.
-  pm.addNestedPass<func::FuncOp>(createLaunchSerialCode());
+  pm.addNestedPass<func::FuncOp>(createOutlineSerialCode());
   pm.addNestedPass<func::FuncOp>(createLowerCopies());
   pm.addPass(createOutlineUnits());
   pm.addPass(createBindDynamicResults());

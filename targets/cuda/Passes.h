@@ -1,6 +1,7 @@
 //===- Passes.h - passes of the CUDA target ---------------------------------------===//
 #ifndef TEGULA_TARGETS_CUDA_PASSES_H
 #define TEGULA_TARGETS_CUDA_PASSES_H
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "tegula/compiler/emit/Passes.h"
 namespace tegula {

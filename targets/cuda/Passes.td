@@ -3,7 +3,7 @@
 #define TEGULA_TARGETS_CUDA_PASSES_TD
 include "mlir/Pass/PassBase.td"
 
-def LaunchSerialCode : Pass<"tegula-launch-serial-code", "::mlir::func::FuncOp"> {
+def OutlineSerialCode : Pass<"tegula-outline-serial-code", "::mlir::func::FuncOp"> {
   let summary = "Make units of what the host cannot do: it has no access to the device's memory";
   let description = [{
     Outside of units, stores and loops that write become `scf.forall` of one iteration, and copies between strided buffers
@@ -21,6 +21,16 @@ def LowerContractions : Pass<"tegula-lower-contractions", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect", "::mlir::affine::AffineDialect", "::mlir::vector::VectorDialect", "::mlir::NVVM::NVVMDialect"];
   let statistics = [Statistic<"lowered", "lowered", "Number of products">];
+}
+
+def LowerReductions : Pass<"tegula-lower-reductions", "::mlir::func::FuncOp"> {
+  let summary = "Share the work of reductions among the threads of a warp";
+  let description = [{
+    Where neighbours in memory are summed up (or compared), a unit with `threads` in its plan becomes an `scf.forall` over blocks
+    whose warps have an element of the result each: its lanes take every 32nd element and then combine by shuffles.
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect", "::mlir::affine::AffineDialect", "::mlir::NVVM::NVVMDialect", "::mlir::LLVM::LLVMDialect"];
+  let statistics = [Statistic<"lowered", "lowered", "Number of reductions">];
 }
 
 def LowerHostLoads : Pass<"tegula-lower-host-loads", "::mlir::func::FuncOp"> {

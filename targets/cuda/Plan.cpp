@@ -2,6 +2,7 @@
 
 #include "tegula/targets/cuda/Contraction.h"
 #include "tegula/targets/cuda/Cuda.h"
+#include "tegula/targets/cuda/Reduction.h"
 
 #include "mlir/IR/Matchers.h"
 
@@ -28,15 +29,19 @@ static int64_t blocksOf(const Tile &tile, int64_t batch, int64_t rows, int64_t c
   return batch * ((rows + tile.rows - 1) / tile.rows) * ((columns + tile.columns - 1) / tile.columns);
 }
 
-/// Whether the sums start with a constant.
-static bool hasStart(linalg::GenericOp root) {
+/// Rows of a reduction that a block has, one a warp; shorter ones leave lanes idle.
+static constexpr int64_t kWarps = 4, kLanes = 32, kLeastRow = 16;
+
+/// The constant that the sums start with; null if they start otherwise.
+static Attribute startOf(linalg::GenericOp root) {
+  Attribute start;
   auto fill = root.getDpsInitOperand(0)->get().getDefiningOp<linalg::FillOp>();
-  return fill && matchPattern(fill.value(), m_Constant());
+  return fill && matchPattern(fill.value(), m_Constant(&start)) ? start : Attribute();
 }
 
 static std::optional<Tile> tileOf(linalg::GenericOp root) {
   std::optional<Contraction> loops = contractionOf(root);
-  if (!loops || !hasStart(root))
+  if (!loops || !startOf(root))
     return std::nullopt;
   // What is known at run time only is taken for large.
   constexpr int64_t kUsual = 512;
@@ -51,6 +56,19 @@ static std::optional<Tile> tileOf(linalg::GenericOp root) {
   return kTiles[std::size(kTiles) - 1];
 }
 
+/// Whether the lanes of a warp are to share a row.
+static bool isSharedRow(linalg::GenericOp root) {
+  if (root.getNumReductionLoops() == 0 || root.getNumResults() != 1 || root.hasIndexSemantics() || !readsRows(root))
+    return false;
+  Type type = getElementTypeOrSelf(root.getResult(0).getType());
+  Attribute start = startOf(root);
+  bool isMovable = type.isIntOrFloat() && type.getIntOrFloatBitWidth() <= 32 && type.getIntOrFloatBitWidth() >= 8;
+  bool isPlain = llvm::all_of(root.getBlock()->without_terminator(),
+                              [](Operation &inner) { return isPure(&inner) && inner.getNumRegions() == 0; });
+  int64_t last = root.getStaticLoopRanges().back();
+  return isMovable && isPlain && start && combinerOf(root, start) && (ShapedType::isDynamic(last) || last >= kLeastRow);
+}
+
 tgl::PlanAttr planUnit(linalg::GenericOp root, tgl::TargetAttr) {
   auto make = [&](int64_t columns, int64_t rows, ArrayRef<int64_t> block, int64_t threads) {
     return tgl::PlanAttr::get(root.getContext(), /*vectorLoop=*/-1, /*lanes=*/1, columns, /*unrollLoop=*/-1, rows,
@@ -58,6 +76,8 @@ tgl::PlanAttr planUnit(linalg::GenericOp root, tgl::TargetAttr) {
   };
   if (std::optional<Tile> tile = tileOf(root))
     return make(tile->threadColumns, tile->threadRows, {tile->rows, tile->columns, tile->depth}, tile->threads());
+  if (isSharedRow(root))
+    return make(1, 1, {}, kWarps * kLanes);
   // An element of the result each thread; neighbours along the last loop are neighbours in a warp.
   return make(1, 1, SmallVector<int64_t>(root.getNumParallelLoops(), 1), 0);
 }

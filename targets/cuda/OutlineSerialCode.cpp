@@ -1,4 +1,4 @@
-//===- LaunchSerialCode.cpp - what writes memory outside of units becomes a unit --------===//
+//===- OutlineSerialCode.cpp - what writes memory outside of units becomes a unit --------===//
 //
 //   memref.store %v, %m[%i]                     ->   scf.forall (%n) in (1) { memref.store %v, %m[%i] }
 //   memref.copy %a, %b  (of strided buffers)    ->   scf.forall (%i, %j) in (4, 8) { load; store }
@@ -14,7 +14,7 @@
 using namespace mlir;
 
 namespace tegula {
-#define GEN_PASS_DEF_LAUNCHSERIALCODE
+#define GEN_PASS_DEF_OUTLINESERIALCODE
 #include "tegula/targets/cuda/Passes.h.inc"
 
 /// Whether the op, or one inside it, is of a kind that only the host can do.
@@ -43,8 +43,8 @@ static bool isWholeCopy(memref::CopyOp copy) {
 }
 
 namespace {
-struct LaunchSerialCode : impl::LaunchSerialCodeBase<LaunchSerialCode> {
-  using LaunchSerialCodeBase::LaunchSerialCodeBase;
+struct OutlineSerialCode : impl::OutlineSerialCodeBase<OutlineSerialCode> {
+  using OutlineSerialCodeBase::OutlineSerialCodeBase;
 
   void runOnOperation() override {
     // First: the stores of a shape need not be done.

@@ -1,5 +1,5 @@
 // What writes memory outside of units becomes a unit; what the host decides by stays.
-// RUN: %tegula-opt %s --pass-pipeline='builtin.module(func.func(tegula-launch-serial-code))' | FileCheck %s
+// RUN: %tegula-opt %s --pass-pipeline='builtin.module(func.func(tegula-outline-serial-code))' | FileCheck %s
 
 // CHECK-LABEL: @serial
 // CHECK: scf.forall ({{.*}}) in (1) {

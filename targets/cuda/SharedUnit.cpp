@@ -1,0 +1,98 @@
+//===- SharedUnit.cpp - a unit whose threads share the work -------------------------------===//
+
+#include "tegula/targets/cuda/SharedUnit.h"
+
+#include "mlir/Dialect/Affine/Utils.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+
+namespace tegula::cuda {
+
+SharedUnit::SharedUnit(scf::ForallOp unit)
+    : unit(unit), b(unit), loc(unit.getLoc()), at(b, loc), plan(unit->getAttrOfType<tgl::PlanAttr>(tgl::kPlan)) {
+  for (auto op : unit.getOps<linalg::GenericOp>())
+    (root ? epilogue : root) = op;
+  for (unsigned loop = 0; loop < root.getNumLoops(); ++loop)
+    extents.push_back(extentOf(loop));
+}
+
+Value SharedUnit::extentOf(unsigned loop) {
+  int64_t known = root.getStaticLoopRanges()[loop];
+  if (!ShapedType::isDynamic(known))
+    return at.constant(known);
+  for (OpOperand &operand : root->getOpOperands())
+    if (auto place = root.getMatchingIndexingMap(&operand).getResultPosition(b.getAffineDimExpr(loop)))
+      return b.createOrFold<memref::DimOp>(loc, operand.get(), *place);
+  return at.constant(1);
+}
+
+Value SharedUnit::extentOf(ArrayRef<unsigned> all) {
+  Value product = at.constant(1);
+  for (unsigned loop : all)
+    product = at.mul(product, extents[loop]);
+  return product;
+}
+
+void SharedUnit::split(Value linear, ArrayRef<unsigned> all, SmallVectorImpl<Value> &indices) {
+  for (unsigned loop : llvm::reverse(all.drop_front(all.empty() ? 0 : 1))) {
+    indices[loop] = b.createOrFold<arith::RemUIOp>(loc, linear, extents[loop]);
+    linear = b.createOrFold<arith::DivUIOp>(loc, linear, extents[loop]);
+  }
+  if (!all.empty())
+    indices[all.front()] = linear;
+}
+
+Value SharedUnit::inlineBody(linalg::GenericOp op, ArrayRef<Value> arguments, ArrayRef<Value> indices) {
+  IRMapping mapping;
+  for (auto [argument, value] : llvm::zip(op.getBlock()->getArguments(), arguments))
+    if (value)
+      mapping.map(argument, value);
+  for (Operation &inner : op.getBlock()->without_terminator()) {
+    if (auto index = dyn_cast<linalg::IndexOp>(inner))
+      mapping.map(index.getResult(), indices[index.getDim()]);
+    else
+      b.clone(inner, mapping);
+  }
+  return mapping.lookupOrDefault(op.getBlock()->getTerminator()->getOperand(0));
+}
+
+Value SharedUnit::read(linalg::GenericOp op, OpOperand &operand, ArrayRef<Value> indices) {
+  if (!isa<MemRefType>(operand.get().getType()))
+    return operand.get();
+  auto place = affine::expandAffineMap(b, loc, op.getMatchingIndexingMap(&operand), indices);
+  return memref::LoadOp::create(b, loc, operand.get(), ValueRange(*place));
+}
+
+void SharedUnit::write(Value sum, ArrayRef<Value> indices) {
+  SmallVector<Value> place;
+  for (AffineExpr expr : root.getIndexingMapsArray().back().getResults())
+    place.push_back(indices[cast<AffineDimExpr>(expr).getPosition()]);
+  if (!epilogue) {
+    memref::StoreOp::create(b, loc, sum, root.getDpsInitOperand(0)->get(), place);
+    return;
+  }
+  // Axes of the root's result are the epilogue's loops.
+  SmallVector<Value> arguments;
+  for (OpOperand *operand : epilogue.getDpsInputOperands())
+    arguments.push_back(operand->get() == root.getDpsInitOperand(0)->get() ? sum : read(epilogue, *operand, place));
+  arguments.push_back({}); // the result, which is not read
+  Value result = inlineBody(epilogue, arguments, place);
+  OpOperand *target = epilogue.getDpsInitOperand(0);
+  auto where = affine::expandAffineMap(b, loc, epilogue.getMatchingIndexingMap(target), place);
+  memref::StoreOp::create(b, loc, result, target->get(), ValueRange(*where));
+}
+
+SmallVector<Value> SharedUnit::beginBlocks(ArrayRef<OpFoldResult> blocks, int64_t threads) {
+  auto forall = scf::ForallOp::create(b, loc, blocks, ValueRange(), std::nullopt);
+  forall->setDiscardableAttrs(unit->getDiscardableAttrDictionary());
+  forall->removeAttr(tgl::kPlan);
+  forall->setAttr(tgl::kThreads, b.getI64IntegerAttr(threads));
+  b.setInsertionPoint(forall.getTerminator());
+  thread = arith::IndexCastOp::create(b, loc, b.getIndexType(), NVVM::ThreadIdXOp::create(b, loc, b.getI32Type()));
+  return forall.getInductionVars();
+}
+
+} // namespace tegula::cuda

@@ -1,0 +1,10 @@
+# cmake -DDRIVER=... -P ListTest.cmake: README.md names every function of Functions.def.
+file(READ ${DRIVER}/README.md readme)
+file(STRINGS ${DRIVER}/Functions.def rows REGEX "^FUNCTION")
+foreach(row ${rows})
+  string(REGEX MATCH "cu[A-Za-z0-9]+" name "${row}")
+  string(FIND "${readme}" "`${name}`" at)
+  if(at EQUAL -1)
+    message(FATAL_ERROR "README.md does not name ${name}")
+  endif()
+endforeach()
