@@ -3,7 +3,8 @@
 Substitutions: %tegulac %tegula %tegula-opt (the tools of this build), %python (with numpy and onnx, finds the package
 tegula), %cc (a C compiler), %runtime (the folder of tegula.h), %source (the root of the sources), %build (that of the
 build), %cuda (variables that name CUDA's driver, for `env`), %shared (the folder of public models; tests that need it
-say REQUIRES: shared), %exits N COMMAND (passes if the command's exit code is N). FileCheck, not, count and split-file are LLVM's.
+say REQUIRES: shared), %exits N COMMAND (passes if the command's exit code is N). FileCheck, not, count and split-file are
+LLVM's.
 """
 
 import os

@@ -74,7 +74,9 @@ make_environment() {
   "$PYTHON" -m pip install --disable-pip-version-check --progress-bar off -r "$ROOT/tools/requirements.txt"
   # NVIDIA's assembler, where tegulac looks for it.
   mkdir -p "$BUILD/bin"
-  ln -sfn "$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')/nvidia/cuda_nvcc/bin/ptxas" "$BUILD/bin/ptxas"
+  local packages
+  packages=$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
+  ln -sfn "$packages/nvidia/cuda_nvcc/bin/ptxas" "$BUILD/bin/ptxas"
 }
 
 # The source comes with ONNX's Python package; only it may not be taken as a wheel, its build tools may.

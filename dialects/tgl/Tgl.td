@@ -52,12 +52,13 @@ def Tgl_PlanAttr : Tgl_Attr<"Plan", "plan"> {
     the sums of `rows` iterations of the unrolled loop and of a vector are one matrix register, and `depth` such neighbours are
     taken at a time; `unroll` is a multiple of `rows`, and what is left of the loop beyond multiples of `rows` is done by vectors.
     With `threads`, so many threads share a block of a product: `block` is its rows (all loops of the left side alone, as one), columns
-    and depth, and each thread holds `unroll` rows by `vectors` columns of sums.
+    and depth, and each thread holds `unroll` rows by `vectors` columns of sums; without a `block` each warp of them shares a row of a
+    reduction.
 
     Example: `#tgl.plan<vectorLoop = 1, lanes = 8, vectors = 2, unrollLoop = 0, unroll = 6, block = [48, 0]>`
   }];
   let parameters = (ins "int64_t":$vectorLoop, "int64_t":$lanes, "int64_t":$vectors, "int64_t":$unrollLoop, "int64_t":$unroll, ArrayRefParameter<"int64_t">:$block, DefaultValuedParameter<"int64_t", "1">:$dot,
                         DefaultValuedParameter<"int64_t", "0">:$rows, DefaultValuedParameter<"int64_t", "0">:$depth, DefaultValuedParameter<"int64_t", "1">:$outer, DefaultValuedParameter<"int64_t", "0">:$threads);
-  let assemblyFormat = "`<` `vectorLoop` `=` $vectorLoop `,` `lanes` `=` $lanes `,` `vectors` `=` $vectors `,` `unrollLoop` `=` $unrollLoop `,` `unroll` `=` $unroll (`by` $outer^)? `,` `block` `=` `[` $block `]` (`over` $threads^)? (`,` `dot` `=` $dot^)? (`,` `rows` `=` $rows^)? (`,` `depth` `=` $depth^)? `>`";
+  let assemblyFormat = "`<` `vectorLoop` `=` $vectorLoop `,` `lanes` `=` $lanes `,` `vectors` `=` $vectors `,` `unrollLoop` `=` $unrollLoop `,` `unroll` `=` $unroll (`by` $outer^)? `,` `block` `=` custom<Sizes>($block) (`over` $threads^)? (`,` `dot` `=` $dot^)? (`,` `rows` `=` $rows^)? (`,` `depth` `=` $depth^)? `>`";
 }
 #endif

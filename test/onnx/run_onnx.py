@@ -8,8 +8,8 @@ What counts:
   failed   wrong, crashed or timed out; or refused though every operator of the test has a row in the importer; or
            passed although expected_failures.txt lists it
   skipped  refused, with an operator that has no row; or listed in expected_failures.txt
-With --device CUDA, tests run on the GPU, or where there is none in its emulation, which fails a test with a race, an access out
-of bounds or a read of what was not written. --part 1/3 runs every third test, from the first on.
+With --device CUDA, tests run on the GPU, or where there is none in its emulation, which fails a test with a race, an
+access out of bounds or a read of what was not written. --part 1/3 runs every third test, from the first on.
 DIR/onnx/results.json keeps all results (tools/docs.py makes OpCoverage.md of them). --write-expected writes
 expected_failures.txt anew with the tests that are refused now as not supported (never with wrong results or crashes);
 read the difference before committing it.
