@@ -1,0 +1,74 @@
+"""Whole networks, from the first to the last node as CUDA, for each family of GPUs: right, the same each time, without a
+fault that the emulation finds, in the order of warps that it would take and in others. Kernels assemble without spills.
+
+  networks.py MODELS BUILD     MODELS is the folder of networks.py, BUILD that of the build
+"""
+
+# RUN: rm -rf %t && mkdir %t && cd %t && env %cuda PTXSIM_FAIL=1 TEGULA_PTXAS= %python %s %source/test/models %build
+
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import tegula
+
+sys.path.insert(0, sys.argv[1])
+import compare  # noqa: E402
+import networks  # noqa: E402
+
+TOLERANCE = 1e-4
+RUNS = ((70, 0), (75, 3), (80, 5), (90, 0))  # chip, and the seed of the order that warps run in; 0: as they come
+PTXAS = os.path.join(sys.argv[2], "bin", "ptxas")
+NAMES = ("mlp_batch_dynamic", "resnet", "encoder_dynamic", "lstm")
+
+CHECK = """
+import sys, numpy as np, tegula
+inputs = dict(np.load("inputs.npz"))
+model = tegula.load(sys.argv[1])
+first, second, third = (list(model.run(inputs).values()) for _ in range(3))
+assert all(np.array_equal(a, b) and np.array_equal(a, c) for a, b, c in zip(first, second, third)), "runs differ"
+np.savez("outputs.npz", *first)
+"""
+
+
+def run(artifact, chip, order):
+    """In a process of its own: what is emulated is chosen when the driver starts."""
+    environment = dict(os.environ, PTXSIM_SM=str(chip), **({"PTXSIM_ORDER": str(order)} if order else {}))
+    subprocess.run([sys.executable, "-c", CHECK, artifact], check=True, env=environment)
+    with np.load("outputs.npz") as outputs:
+        return [outputs[name] for name in outputs.files]
+
+
+def assemble(name, path, chip):
+    """The kernels' registers and memory, as NVIDIA's assembler tells them."""
+    tegula.compile(path, "kernels.ptx", device=f"cuda:sm_{chip}")
+    told = subprocess.run([PTXAS, f"-arch=sm_{chip}", "-v", "kernels.ptx", "-o", "kernels.cubin"], check=True,
+                          stderr=subprocess.PIPE, text=True).stderr
+    spills = [int(count) for count in re.findall(r"(\d+) bytes spill", told)]
+    registers = [int(count) for count in re.findall(r"Used (\d+) registers", told)]
+    assert spills and not any(spills), f"{name}, sm_{chip}: spilled registers"
+    assert max(registers) <= 168, f"{name}, sm_{chip}: {max(registers)} registers"
+
+
+def main():
+    for name, make, draw in (network for network in networks.NETWORKS if network[0] in NAMES):
+        path = name + ".onnx"
+        onnx.save(make(), path)
+        inputs = draw(np.random.Generator(np.random.PCG64(7)))
+        np.savez("inputs.npz", **inputs)
+        expected = compare.reference(path, inputs)
+        artifact = os.path.abspath(name + ".so")
+        tegula.compile(path, artifact, device="cuda:sm_70,sm_80")
+        for chip, order in RUNS:
+            outputs = run(artifact, chip, order)
+            error = max(compare.relative_error(got, want) for got, want in zip(outputs, expected))
+            assert error < TOLERANCE, f"{name} on sm_{chip}: error {error}"
+            if os.path.exists(PTXAS):
+                assemble(name, path, chip)
+        print(f"{name}: passed")
+
+
+main()
