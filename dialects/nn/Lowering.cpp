@@ -444,12 +444,38 @@ void B::check(Value failed, const Twine &text) {
   cf::AssertOp::create(b, loc, holds, b.getStringAttr(text));
 }
 
+/// Only the least and the greatest number of each component count.
+void B::checkConstantIndices(DenseIntElementsAttr indices, ArrayRef<Value> extents) {
+  Type i64 = b.getI64Type();
+  SmallVector<int64_t> least(extents.size(), 0), greatest(extents.size(), 0);
+  for (auto [at, number] : llvm::enumerate(indices.getValues<APInt>())) {
+    int64_t value = number.getSExtValue(), &low = least[at % extents.size()], &high = greatest[at % extents.size()];
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  if (indices.empty())
+    return;
+  for (auto [extent, low, high] : llvm::zip(extents, least, greatest)) {
+    Value number = fromIndex(extent, i64);
+    Value isLow = compare("lt", add(number, integer(i64, low)), integer(i64, 0));
+    check(logicalOr(isLow, compare("ge", integer(i64, high), number)), "an index is out of range");
+  }
+}
+
 void B::checkIndices(Value indices, ArrayRef<Value> extents) {
   auto type = llvm::cast<RankedTensorType>(indices.getType());
-  if (matchPattern(indices, m_Constant()) || extents.empty())
+  // The importer has compared constants with extents that are known.
+  bool isConstant = matchPattern(indices, m_Constant());
+  if (extents.empty() ||
+      (isConstant && llvm::all_of(extents, [](Value extent) { return matchPattern(extent, m_Constant()); })))
     return;
   int64_t rank = type.getRank();
   Type i64 = b.getI64Type(), i8 = b.getI8Type();
+  DenseIntElementsAttr known;
+  if (matchPattern(indices, m_Constant(&known))) {
+    checkConstantIndices(known, extents);
+    return;
+  }
   SmallVector<Value> numbers;
   for (Value extent : extents)
     numbers.push_back(fromIndex(extent, i64));

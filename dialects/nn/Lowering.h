@@ -113,9 +113,10 @@ public:
   /// Ends the run with an error of `text` when `failed` holds. Not inside the body of a linalg op.
   void check(Value failed, const llvm::Twine &text);
   /// Ends the run with an error unless all of `indices` (a tensor of integers, negative ones counted from the end) are
-  /// places on an axis of extents[0], or, with several extents, entry k of the last axis on one of extents[k]. Constant
-  /// indices were checked by the importer.
+  /// places on an axis of extents[0], or, with several extents, entry k of the last axis on one of extents[k]. Where
+  /// indices and extents are constant the importer has done so.
   void checkIndices(Value indices, llvm::ArrayRef<Value> extents);
+  void checkConstantIndices(mlir::DenseIntElementsAttr indices, llvm::ArrayRef<Value> extents);
 };
 
 } // namespace tegula::nn

@@ -50,6 +50,25 @@ func.func @gather(%x: tensor<9x4xf32>, %i: tensor<3xi64>) -> tensor<3x4xf32> {
   return %y : tensor<3x4xf32>
 }
 
+// Constant ones on an axis whose extent is not known, by the least and the greatest of them.
+// CHECK-LABEL: @gather_constant_dynamic
+// CHECK-NOT: iterator_types = ["reduction"]
+// CHECK: cf.assert %{{.+}}, "an index is out of range"
+func.func @gather_constant_dynamic(%x: tensor<?x4xf32>) -> tensor<2x4xf32> {
+  %i = nn.constant dense<[3, -1]> : tensor<2xi64>
+  %y = nn.gather %x, %i {axis = 0 : i64} : (tensor<?x4xf32>, tensor<2xi64>) -> tensor<2x4xf32>
+  return %y : tensor<2x4xf32>
+}
+
+// CHECK-LABEL: @negative_gather_constant
+// CHECK-NOT: cf.assert
+// CHECK: return
+func.func @negative_gather_constant(%x: tensor<9x4xf32>) -> tensor<2x4xf32> {
+  %i = nn.constant dense<[3, -1]> : tensor<2xi64>
+  %y = nn.gather %x, %i {axis = 0 : i64} : (tensor<9x4xf32>, tensor<2xi64>) -> tensor<2x4xf32>
+  return %y : tensor<2x4xf32>
+}
+
 // Beside quantized tensors each operation is rounded for itself; elsewhere a product and a sum may be rounded as one.
 // CHECK-LABEL: func.func @rounded
 // CHECK: arith.mulf %{{.+}}, %{{.+}} : f32
