@@ -34,7 +34,8 @@ TEGULA_RT bool tegula_cuda_grow(tegula_instance *instance, cuda_buffer *buffer, 
     driver->release(buffer->data);
   buffer->bytes = 0;
   buffer->data = 0;
-  if (tegula_cuda_failed(instance, NULL, "cuMemAlloc", driver->allocate(&buffer->data, bytes ? bytes : 1)))
+  if (tegula_cuda_failed(instance, NULL, "cuMemAlloc",
+                         driver->allocate(&buffer->data, bytes ? bytes : CUDA_TENSOR_ALIGN_BYTES)))
     return false;
   buffer->bytes = bytes;
   return true;
@@ -43,14 +44,25 @@ TEGULA_RT bool tegula_cuda_grow(tegula_instance *instance, cuda_buffer *buffer, 
 TEGULA_RT void *tegula_cuda_alloc(void *call, int64_t bytes) {
   tegula_instance *instance = call;
   cuda_state *state = instance->device;
-  cuda_block *block, *best = NULL;
+  cuda_block *block, *best = NULL, *tooSmall = NULL;
   if (bytes < 0) {
     tegula_rt_error(call, TEGULA_OUT_OF_MEMORY, "a tensor of the run exceeds the address space");
     return NULL;
   }
-  for (block = state->blocks; block; block = block->next)
-    if (!block->isUsed && block->memory.bytes >= (size_t)bytes && (!best || block->memory.bytes < best->memory.bytes))
+  for (block = state->blocks; block; block = block->next) {
+    if (block->isUsed)
+      continue;
+    if (block->memory.bytes < (size_t)bytes)
+      tooSmall = !tooSmall || block->memory.bytes > tooSmall->memory.bytes ? block : tooSmall;
+    else if (!best || block->memory.bytes < best->memory.bytes)
       best = block;
+  }
+  /* Sizes that grow from run to run do not pile up. */
+  if (!best && tooSmall) {
+    if (!tegula_cuda_grow(instance, &tooSmall->memory, (size_t)bytes))
+      return NULL;
+    best = tooSmall;
+  }
   if (!best) {
     best = malloc(sizeof *best);
     if (!best) {

@@ -44,6 +44,8 @@ static tegula_status find_context(cuda_program *program) {
     program->primary = device;
   }
   code = driver->contextPush(program->context);
+  if (code && program->primary >= 0)
+    driver->primaryRelease(program->primary);
   return code ? refuse("cuCtxPushCurrent", code, "") : TEGULA_OK;
 }
 
@@ -98,8 +100,11 @@ static tegula_status acquire(const cuda_model *model, cuda_program **result) {
     if (program->model == model && program->context == wanted.context)
       break;
   if (program) {
-    if (wanted.primary >= 0)
-      tegula_cuda_driver.primaryRelease(wanted.primary); /* the program holds it */
+    /* The program holds the context once, if not the application alone does. */
+    if (program->primary < 0)
+      program->primary = wanted.primary;
+    else if (wanted.primary >= 0)
+      tegula_cuda_driver.primaryRelease(wanted.primary);
     ++program->users;
     *result = program;
     return TEGULA_OK;

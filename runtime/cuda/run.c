@@ -110,7 +110,7 @@ static tegula_status fetch(tegula_instance *instance, tegula_tensor *outputs) {
     if (!tegula_rt_output(instance, (int32_t)i, from->rank, from->shape))
       break;
     if (bytes && tegula_cuda_failed(
-                     instance, model->outputs[i].name, "cuMemcpyDtoHAsync",
+                     instance, NULL, "cuMemcpyDtoHAsync of an output",
                      tegula_cuda_driver.downloadAsync(outputs[i].data, state->outputs[i].data, bytes, state->current)))
       break;
   }
@@ -129,7 +129,9 @@ static void record(tegula_instance *instance) {
   tegula_rt_compute(instance);
   if (driver->captureEnd(state->current, &graph) || !graph)
     return;
-  if (!driver->graphInstantiate(&state->graph, graph, 0))
+  if (atomic_load(&instance->errorState)) /* part of a run is not to be replayed */
+    ;
+  else if (!driver->graphInstantiate(&state->graph, graph, 0))
     state->isUnrecordable = false;
   else
     state->graph = NULL;
@@ -165,15 +167,17 @@ TEGULA_RT tegula_status tegula_cuda_run(tegula_instance *instance, const tegula_
     instance->options.alloc_ctx = state->alloc_ctx;
     if (!atomic_load(&instance->errorState))
       fetch(instance, outputs);
+    else /* copies from the caller's memory may be under way */
+      tegula_cuda_driver.streamSynchronize(state->current);
     for (cuda_block *block = state->blocks; block; block = block->next)
       block->isUsed = false;
-    ++instance->runs;
+    if (!atomic_load(&instance->errorState))
+      ++instance->runs;
     tegula_cuda_leave();
   }
   if (status == TEGULA_OK && atomic_load(&instance->errorState))
     status = instance->errorCode;
-  if (instance)
-    tegula_rt_finish(instance);
+  tegula_rt_finish(instance);
   return status;
 }
 

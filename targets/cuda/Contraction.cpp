@@ -1,6 +1,7 @@
 //===- Contraction.cpp - the loops of a product ------------------------------------------===//
 
 #include "tegula/targets/cuda/Contraction.h"
+#include "tegula/compiler/tile/Dot.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -45,6 +46,11 @@ std::optional<Contraction> contractionOf(linalg::GenericOp op) {
   AffineMap result = op.getIndexingMapsArray()[2];
   if (!result.isProjectedPermutation())
     return std::nullopt;
+  for (AffineMap map : {left, right})
+    for (AffineExpr expr : map.getResults())
+      for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
+        if (!coefficientOf(expr, loop))
+          return std::nullopt;
   Contraction contraction;
   for (unsigned loop = 0; loop < op.getNumLoops(); ++loop) {
     bool isLeft = left.isFunctionOfDim(loop), isRight = right.isFunctionOfDim(loop);

@@ -97,8 +97,8 @@ static bool linkMath(llvm::Module &module, std::string &why) {
   return !llvm::Linker::linkModules(module, std::move(*math), llvm::Linker::Flags::LinkOnlyNeeded);
 }
 
-/// math.powi is not in libm: x to an integer by squaring, as a function of the module.
-static void defineIntegerPowers(llvm::Module &module) {
+/// math.powi is not in libm: a power with the exponent as a real number.
+static void lowerIntegerPowers(llvm::Module &module) {
   for (llvm::Function &function : llvm::make_early_inc_range(module)) {
     if (function.getIntrinsicID() != llvm::Intrinsic::powi)
       continue;
@@ -162,7 +162,7 @@ std::string emitPtx(ModuleOp module, Chip chip, int optLevel, std::string &why) 
   }
   code->setTargetTriple(machine->getTargetTriple());
   code->setDataLayout(machine->createDataLayout());
-  defineIntegerPowers(*code);
+  lowerIntegerPowers(*code);
   if (!linkMath(*code, why))
     return "";
   optimize(*code, *machine, optLevel);

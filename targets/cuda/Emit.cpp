@@ -2,6 +2,7 @@
 
 #include "tegula/targets/cuda/Emit.h"
 #include "tegula/compiler/emit/Artifact.h"
+#include "tegula/compiler/emit/Header.h"
 #include "tegula/compiler/emit/Output.h"
 #include "tegula/compiler/emit/Tools.h"
 #include "tegula/targets/cuda/Passes.h"
@@ -101,8 +102,13 @@ static int writeImage(ModuleOp module, StringRef kind, const CompileOptions &opt
   return writeFile(options.output, why, [&](llvm::raw_pwrite_stream &stream) { stream << bytes; }) ? 0 : 3;
 }
 
-/// Whether the host's code decides nothing: no element is read and no memory allocated during a run.
+/// Whether every run is the same launches with the same numbers: extents are known, no element is read by the host and
+/// no memory allocated.
 static bool isReplayable(ModuleOp module) {
+  auto types = entryOf(module)->getAttrOfType<ArrayAttr>(tgl::kInputTypes);
+  for (auto type : types.getAsValueRange<TypeAttr>())
+    if (!cast<RankedTensorType>(type).hasStaticShape())
+      return false;
   for (StringRef name : {"tegula_cuda_load", "tegula_cuda_alloc", "tegula_rt_output", "tegula_rt_error"})
     if (module.lookupSymbol(name))
       return false;

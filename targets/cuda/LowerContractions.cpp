@@ -168,7 +168,8 @@ int64_t ProductBlock::lanesOf(const Side &side) {
   };
   for (int64_t lanes = 128 / type.getElementTypeBitWidth(); lanes > 1; lanes /= 2) {
     bool fits = extent % lanes == 0 && tile % lanes == 0 && isMultiple(side.operand.base, lanes) &&
-                side.size * tileDepth % (threads * lanes) == 0 && threads % (tile / lanes) == 0;
+                side.size * tileDepth % (threads * lanes) == 0 && threads % (tile / lanes) == 0 &&
+                (side.isDepthFast || (side.size + kPadding) % lanes == 0); // rows of the tile are aligned so too
     for (unsigned loop = 0; loop < root.getNumLoops(); ++loop)
       fits &= loop == fast || !side.operand.steps[loop] || isMultiple(side.operand.steps[loop], lanes);
     if (fits)
@@ -236,6 +237,16 @@ SmallVector<Value> ProductBlock::load(Side &side, Value tile) {
                        : isThere         ? isThere
                                          : isDeep;
       Value offset = at.add(place, along);
+      if (isInside && !known) { // there may be no element at all
+        auto branch = scf::IfOp::create(b, loc, element, isInside, /*withElseRegion=*/true);
+        OpBuilder::InsertionGuard guard(b);
+        b.setInsertionPointToStart(branch.thenBlock());
+        scf::YieldOp::create(b, loc, loadFrom(side.operand.flat, offset, element, bytes));
+        b.setInsertionPointToStart(branch.elseBlock());
+        scf::YieldOp::create(b, loc, nothing);
+        elements.push_back(branch.getResult(0));
+        continue;
+      }
       if (isInside)
         offset = arith::SelectOp::create(b, loc, isInside, offset, zero);
       Value value = loadFrom(side.operand.flat, offset, element, bytes);

@@ -21,9 +21,10 @@ namespace tegula {
 static bool needsHost(Operation *op) {
   return op
       ->walk([](Operation *inner) {
-        return isa<scf::ForallOp, memref::AllocOp, memref::DeallocOp, cf::AssertOp, func::CallOp>(inner)
-                   ? WalkResult::interrupt()
-                   : WalkResult::advance();
+        auto copy = dyn_cast<memref::CopyOp>(inner);
+        bool isHosts = isa<scf::ForallOp, memref::AllocOp, memref::DeallocOp, cf::AssertOp, func::CallOp>(inner) ||
+                       (copy && copy.getSource() != copy.getTarget());
+        return isHosts ? WalkResult::interrupt() : WalkResult::advance();
       })
       .wasInterrupted();
 }
@@ -75,8 +76,15 @@ struct OutlineSerialCode : impl::OutlineSerialCodeBase<OutlineSerialCode> {
       }
       if (op.hasTrait<OpTrait::IsTerminator>() || !writes(&op))
         continue;
+      // Results are the host's: it goes round the loop or chooses the branch.
+      if (!op.use_empty() && op.getNumRegions()) {
+        for (Region &region : op.getRegions())
+          for (Block &inner : region)
+            visit(inner);
+        continue;
+      }
       if (!op.use_empty()) {
-        op.emitError("a loop outside of units writes memory and has results, which the device does not hand out");
+        op.emitError("an op outside of units writes memory and has results, which the device does not hand out");
         return signalPassFailure();
       }
       launch(&op);

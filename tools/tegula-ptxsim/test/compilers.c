@@ -1,5 +1,5 @@
-// Kernels in C that are compiled twice: by clang for the device (-x cuda, no CUDA installation needed), and for the host
-// with -DHOST, where each thread is one call and the reductions are loops.
+// Kernels in C that are compiled twice: by clang for the device (-x cuda, no CUDA installation needed), and for the
+// host with -DHOST, where each thread is one call and the reductions are loops.
 #ifdef HOST
 #define KERNEL void
 static int threadX, blockX, sizeX;
@@ -57,10 +57,17 @@ KERNEL collatz(const u32 *in, u32 *out, int n) {
       x >>= 1;
     }
     switch (x & 7) {
-    case 0: steps += 2; break;
-    case 3: steps += 1; break;
-    case 5: steps ^= 3; break;
-    default: steps++;
+    case 0:
+      steps += 2;
+      break;
+    case 3:
+      steps += 1;
+      break;
+    case 5:
+      steps ^= 3;
+      break;
+    default:
+      steps++;
     }
   }
   out[i] = steps;
