@@ -103,7 +103,8 @@ build() {
     /usr/bin/cmake -G Ninja -S "$ROOT" -B "$folder" -DCMAKE_BUILD_TYPE=Release -DTEGULA_DEPS="$BUILD/deps" \
       -DCMAKE_COMPILE_WARNING_AS_ERROR=ON "$@" || return
   fi
-  ninja -C "$folder" -j "$JOBS"
+  # shellcheck disable=SC2086  # one word a target
+  ninja -C "$folder" -j "$JOBS" ${TARGETS:-}
 }
 
 setup() {
