@@ -10,10 +10,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "tegula/compiler/emit/Passes.h"
+#include "tegula/compiler/emit/UnitArguments.h"
 
 #include "mlir/Dialect/LLVMIR/FunctionCallUtils.h"
-#include "mlir/IR/Matchers.h"
-#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 
@@ -86,32 +85,12 @@ struct LowerRuntimeCalls : impl::LowerRuntimeCallsBase<LowerRuntimeCalls> {
     LLVM::CondBrOp::create(b, loc, isThere, after, leave);
   }
 
-  /// Where a unit's argument comes from: its place in the record, or a constant (or nothing) that the thunk knows.
-  struct Source {
-    int64_t place;
-    Attribute constant;
-  };
-
   void launch(LLVM::CallOp call, Value handle) {
     OpBuilder b(call);
     Location loc = call.getLoc();
     auto code = module.lookupSymbol<LLVM::LLVMFuncOp>(*call.getCallee());
-    // Each value is stored once; places and sizes that are constant and what the unit does not read are not stored at
-    // all.
-    SmallVector<Source> sources;
     SetVector<Value> stored;
-    for (auto [index, argument] : llvm::enumerate(call.getArgOperands().drop_front(2))) {
-      Attribute constant;
-      if (code.getArgument(index + 2).use_empty())
-        sources.push_back({-1, {}});
-      else if (matchPattern(argument, m_Constant(&constant)) && isa<IntegerAttr>(constant) &&
-               argument.getType().isInteger(64))
-        sources.push_back({-1, constant});
-      else {
-        stored.insert(argument);
-        sources.push_back({(int64_t)(llvm::find(stored, argument) - stored.begin()), {}});
-      }
-    }
+    SmallVector<UnitArgument> sources = argumentsOf(call, code, stored);
     SmallVector<Type> types;
     for (Value value : stored)
       types.push_back(value.getType());
@@ -136,15 +115,8 @@ struct LowerRuntimeCalls : impl::LowerRuntimeCallsBase<LowerRuntimeCalls> {
   }
 
   /// The function that unpacks a record of this layout for `code`; calls with the same sources share it.
-  LLVM::LLVMFuncOp thunkOf(LLVM::LLVMFuncOp code, LLVM::LLVMStructType record, ArrayRef<Source> sources) {
-    std::string key = code.getName().str();
-    llvm::raw_string_ostream text(key);
-    for (const Source &source : sources) {
-      text << ' ' << source.place << ':';
-      if (source.constant)
-        text << source.constant;
-    }
-    LLVM::LLVMFuncOp &thunk = thunks[key];
+  LLVM::LLVMFuncOp thunkOf(LLVM::LLVMFuncOp code, LLVM::LLVMStructType record, ArrayRef<UnitArgument> sources) {
+    LLVM::LLVMFuncOp &thunk = thunks[callerKey(code, sources)];
     if (thunk)
       return thunk;
     std::string name = code.getName().str() + ".thunk";
@@ -159,18 +131,12 @@ struct LowerRuntimeCalls : impl::LowerRuntimeCallsBase<LowerRuntimeCalls> {
     Block *body = thunk.addEntryBlock(b);
     b.setInsertionPointToStart(body);
     SmallVector<Value> operands{body->getArgument(1), body->getArgument(2)};
-    for (auto [index, source] : llvm::enumerate(sources)) {
-      Type type = code.getArgument(index + 2).getType();
-      if (source.place >= 0) {
-        Value place = LLVM::GEPOp::create(b, loc, pointer, record, body->getArgument(0),
-                                          ArrayRef<LLVM::GEPArg>{0, (int32_t)source.place});
-        operands.push_back(LLVM::LoadOp::create(b, loc, type, place));
-      } else if (source.constant) {
-        operands.push_back(LLVM::ConstantOp::create(b, loc, type, source.constant));
-      } else {
-        operands.push_back(LLVM::PoisonOp::create(b, loc, type));
-      }
-    }
+    auto load = [&](int64_t place, Type type) -> Value {
+      Value address =
+          LLVM::GEPOp::create(b, loc, pointer, record, body->getArgument(0), ArrayRef<LLVM::GEPArg>{0, (int32_t)place});
+      return LLVM::LoadOp::create(b, loc, type, address);
+    };
+    addOperands(b, code, sources, load, operands);
     LLVM::CallOp::create(b, loc, code, operands);
     LLVM::ReturnOp::create(b, loc, ValueRange());
     return thunk;

@@ -14,6 +14,10 @@ namespace tegula {
 #define GEN_PASS_REGISTRATION
 #include "tegula/compiler/emit/Passes.h.inc"
 
+/// Converts what the targets' own passes have left of structured control flow, vectors, arithmetic and memrefs to the
+/// LLVM dialect, and checks to returns. Needs: transfers of rank 1 at most, strided metadata expanded.
+void addLlvmConversions(mlir::OpPassManager &pm);
+
 constexpr llvm::StringLiteral kUnit = "tgl.unit";           // on a call: index of the unit
 constexpr llvm::StringLiteral kKernel = "tgl.kernel";       // on a function: it is a unit's code
 constexpr llvm::StringLiteral kEntry = "tgl.entry";         // on the entry function

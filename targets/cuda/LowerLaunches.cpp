@@ -9,12 +9,11 @@
 // Needs: the LLVM dialect. Leaves: no direct call of a unit; the kernels' order in `tgl.kernels`. Idempotent.
 //===----------------------------------------------------------------------===//
 
+#include "tegula/compiler/emit/UnitArguments.h"
 #include "tegula/targets/cuda/Cuda.h"
 #include "tegula/targets/cuda/Passes.h"
 
 #include "mlir/Dialect/LLVMIR/FunctionCallUtils.h"
-#include "mlir/IR/Matchers.h"
-#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 
@@ -23,12 +22,6 @@ namespace tegula {
 #include "tegula/targets/cuda/Passes.h.inc"
 
 namespace {
-/// Where a unit's argument comes from: a parameter of the kernel, or a constant (or nothing) that it knows.
-struct Source {
-  int64_t place;
-  Attribute constant;
-};
-
 struct LowerLaunches : impl::LowerLaunchesBase<LowerLaunches> {
   using LowerLaunchesBase::LowerLaunchesBase;
 
@@ -125,20 +118,8 @@ struct LowerLaunches : impl::LowerLaunchesBase<LowerLaunches> {
     OpBuilder b(call);
     Location loc = call.getLoc();
     auto code = module.lookupSymbol<LLVM::LLVMFuncOp>(*call.getCallee());
-    SmallVector<Source> sources;
     llvm::SetVector<Value> stored;
-    for (auto [index, argument] : llvm::enumerate(call.getArgOperands().drop_front(2))) {
-      Attribute constant;
-      if (code.getArgument(index + 2).use_empty()) {
-        sources.push_back({-1, {}});
-      } else if (matchPattern(argument, m_Constant(&constant)) && isa<IntegerAttr>(constant) &&
-                 argument.getType().isInteger(64)) {
-        sources.push_back({-1, constant});
-      } else {
-        stored.insert(argument);
-        sources.push_back({(int64_t)(llvm::find(stored, argument) - stored.begin()), {}});
-      }
-    }
+    SmallVector<UnitArgument> sources = argumentsOf(call, code, stored);
     SmallVector<Value> values(stored.begin(), stored.end());
     Value count = call.getArgOperands()[1];
     values.push_back(count);
@@ -172,15 +153,8 @@ struct LowerLaunches : impl::LowerLaunchesBase<LowerLaunches> {
   }
 
   /// The number of the kernel that calls `code` with these sources; its parameters are `values`, the count last.
-  int64_t kernelOf(LLVM::LLVMFuncOp code, ArrayRef<Value> values, ArrayRef<Source> sources) {
-    std::string key = code.getName().str();
-    llvm::raw_string_ostream text(key);
-    for (const Source &source : sources) {
-      text << ' ' << source.place << ':';
-      if (source.constant)
-        text << source.constant;
-    }
-    auto [known, isNew] = numbers.try_emplace(key, kernels.size());
+  int64_t kernelOf(LLVM::LLVMFuncOp code, ArrayRef<Value> values, ArrayRef<UnitArgument> sources) {
+    auto [known, isNew] = numbers.try_emplace(callerKey(code, sources), kernels.size());
     if (!isNew)
       return known->second;
     std::string name = "kernel_" + std::to_string(kernels.size());
@@ -202,7 +176,7 @@ struct LowerLaunches : impl::LowerLaunchesBase<LowerLaunches> {
     return known->second;
   }
 
-  void fill(LLVM::LLVMFuncOp kernel, LLVM::LLVMFuncOp code, ArrayRef<Source> sources) {
+  void fill(LLVM::LLVMFuncOp kernel, LLVM::LLVMFuncOp code, ArrayRef<UnitArgument> sources) {
     OpBuilder b(&getContext());
     Location loc = code.getLoc();
     Block *start = kernel.addEntryBlock(b), *work = b.createBlock(&kernel.getBody(), kernel.getBody().end()),
@@ -222,15 +196,7 @@ struct LowerLaunches : impl::LowerLaunchesBase<LowerLaunches> {
     b.setInsertionPointToStart(work);
     Value one = LLVM::ConstantOp::create(b, loc, b.getI64IntegerAttr(1));
     SmallVector<Value> operands{iteration, LLVM::AddOp::create(b, loc, iteration, one, flags)};
-    for (auto [index, source] : llvm::enumerate(sources)) {
-      Type type = code.getArgument(index + 2).getType();
-      if (source.place >= 0)
-        operands.push_back(kernel.getArgument(source.place));
-      else if (source.constant)
-        operands.push_back(LLVM::ConstantOp::create(b, loc, type, source.constant));
-      else
-        operands.push_back(LLVM::PoisonOp::create(b, loc, type));
-    }
+    addOperands(b, code, sources, [&](int64_t place, Type) -> Value { return kernel.getArgument(place); }, operands);
     LLVM::CallOp::create(b, loc, code, operands);
     LLVM::BrOp::create(b, loc, end);
     b.setInsertionPointToStart(end);
