@@ -2,7 +2,7 @@
 //
 //   %y = nn.matmul %x, %w : f32, f32 (constant)   ->   %v = nn.cast %w : bf16
 //                                                      %y = nn.matmul %x, %v : f32, bf16 -> f32
-// and, where the target multiplies pairs of bf16,
+// and, where the target multiplies bf16 by bf16 (or f16, if these are asked for),
 //                                                      %u = nn.cast %x : bf16
 //                                                      %y = nn.matmul %u, %v {unrounded} : bf16, bf16 -> f32
 //
@@ -74,7 +74,10 @@ struct LowerPrecision : impl::LowerPrecisionBase<LowerPrecision> {
     OpBuilder b(&getContext());
     Type element = type == "f16" ? Type(b.getF16Type()) : type == "bf16" ? b.getBF16Type() : Type();
     tgl::TargetAttr target = tgl::targetOf(getOperation());
-    bool hasDot = target && target.getRealDot() == "bf16";
+    // The target multiplies numbers of this type as they are.
+    auto hasDot = [&](Type type) {
+      return target && llvm::is_contained(llvm::split(target.getRealDot(), ','), type.isF16() ? "f16" : "bf16");
+    };
     SmallVector<Operation *> products;
     SmallVector<nn::GatherOp> tables;
     getOperation().walk([&](Operation *op) {
@@ -89,8 +92,8 @@ struct LowerPrecision : impl::LowerPrecisionBase<LowerPrecision> {
     for (Operation *op : products) {
       Type left = typeOf(op->getOperand(0)).getElementType(), right = typeOf(op->getOperand(1)).getElementType();
       if (element && left.isF32() && right.isF32() && staysFinite(op->getOperand(1), element))
-        convert(op, element, hasDot && element.isBF16());
-      else if (left == right && (left.isF16() || (left.isBF16() && !hasDot)) && rowsOf(op) > kFewRows)
+        convert(op, element, hasDot(element));
+      else if (left == right && (left.isF16() || left.isBF16()) && !hasDot(left) && rowsOf(op) > kFewRows)
         widen(op);
     }
     if (!element)

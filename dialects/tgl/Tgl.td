@@ -25,7 +25,7 @@ def Tgl_TargetAttr : Tgl_Attr<"Target", "target"> {
     products of small integers the target adds to 32-bit ones several at a time: `u8s8` four of unsigned and signed 8-bit
     ones and, on x86, pairs of signed 16-bit ones, `s8s8` four of signed 8-bit ones, `s16s16` such pairs only, or none. `tiles` is the number of matrix registers, each
     of up to 16 rows of 64 bytes, whose products of unsigned and signed bytes, and of bf16, are summed at once (AMX; 0: none). `realDot`
-    says of which real numbers it adds two products at a time to 32-bit ones: `bf16`, or none. With `mmla`, two rows of eight bytes
+    says of which real numbers it adds several products at a time to 32-bit ones: `bf16`, `f16`, both (`f16,bf16`), or none. With `mmla`, two rows of eight bytes
     are also multiplied by two columns at a time (FEAT_I8MM). `chips` are the accelerators, separated by commas, where `triple` and
     `cpu` are of the host; `cacheKiB` is 0 where rows of a tensor do not wait in a cache for their next reader.
 
@@ -52,7 +52,8 @@ def Tgl_PlanAttr : Tgl_Attr<"Plan", "plan"> {
     the sums of `rows` iterations of the unrolled loop and of a vector are one matrix register, and `depth` such neighbours are
     taken at a time; `unroll` is a multiple of `rows`, and what is left of the loop beyond multiples of `rows` is done by vectors.
     With `threads`, so many threads share a block of a product: `block` is its rows (all loops of the left side alone, as one), columns
-    and depth, and each thread holds `unroll` rows by `vectors` columns of sums; without a `block` each warp of them shares a row of a
+    and depth, and each thread holds `unroll` rows by `vectors` columns of sums (with `dot`, each warp does, by matrix
+    instructions on `dot` neighbours along the depth); without a `block` each warp of them shares a row of a
     reduction.
 
     Example: `#tgl.plan<vectorLoop = 1, lanes = 8, vectors = 2, unrollLoop = 0, unroll = 6, block = [48, 0]>`

@@ -16,8 +16,8 @@ struct Known {
 };
 } // namespace
 
-/// CUDA's own table (PTX ISA, release notes).
-static constexpr Known kKnown[] = {{70, 60}, {72, 61}, {75, 63}, {80, 70},  {86, 71},
+/// The first versions that know the chip or, where later, its matrix instructions (PTX ISA, release notes).
+static constexpr Known kKnown[] = {{70, 64}, {72, 64}, {75, 65}, {80, 70},  {86, 71},
                                    {87, 74}, {89, 78}, {90, 78}, {100, 86}, {120, 87}};
 
 std::optional<std::vector<Chip>> parseChips(StringRef text, std::string &why) {

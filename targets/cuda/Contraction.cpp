@@ -19,12 +19,13 @@ static bool isFactor(Value value, Block *body) {
   return cast<BlockArgument>(value).getOwner() == body;
 }
 
-/// Whether the body adds a product of the inputs: zeros beyond the end of the depth add nothing.
-static bool sumsProducts(linalg::GenericOp op) {
+/// The product that the body adds to the sum, perhaps converted: zeros beyond the end of the depth add nothing. Null if
+/// it does something else.
+static Operation *productOf(linalg::GenericOp op) {
   Block *body = op.getBlock();
   Operation *sum = body->getTerminator()->getOperand(0).getDefiningOp();
   if (!isa_and_present<arith::AddFOp, arith::AddIOp>(sum))
-    return false;
+    return nullptr;
   Value result = body->getArguments().back(), term;
   for (unsigned side : {0, 1})
     if (sum->getOperand(side) == result)
@@ -32,15 +33,41 @@ static bool sumsProducts(linalg::GenericOp op) {
   Operation *product = term ? term.getDefiningOp() : nullptr;
   while (product && isa<CastOpInterface>(product))
     product = product->getOperand(0).getDefiningOp();
-  return isa_and_present<arith::MulFOp, arith::MulIOp>(product) && isFactor(product->getOperand(0), body) &&
-         isFactor(product->getOperand(1), body);
+  bool isProduct = isa_and_present<arith::MulFOp, arith::MulIOp>(product) && isFactor(product->getOperand(0), body) &&
+                   isFactor(product->getOperand(1), body);
+  return isProduct ? product : nullptr;
+}
+
+std::optional<Factors> factorsOf(linalg::GenericOp op) {
+  Operation *product = productOf(op);
+  if (!product)
+    return std::nullopt;
+  Factors factors;
+  factors.sum = op.getBlock()->getArguments().back().getType();
+  // Shorter numbers are exact in the product's type, and that in the sum's.
+  if (product->getResult(0).getType() != factors.sum)
+    return std::nullopt;
+  for (Value operand : product->getOperands()) {
+    Value argument = operand;
+    Operation *cast = operand.getDefiningOp();
+    if (cast)
+      argument = cast->getOperand(0);
+    if (!isa<BlockArgument>(argument) || (cast && !isa<arith::ExtFOp, arith::ExtSIOp, arith::ExtUIOp>(cast)))
+      return std::nullopt;
+    unsigned number = llvm::cast<BlockArgument>(argument).getArgNumber();
+    if (number > 1 || (number == 0 ? factors.left : factors.right))
+      return std::nullopt;
+    (number == 0 ? factors.left : factors.right) = argument.getType();
+    (number == 0 ? factors.isLeftUnsigned : factors.isRightUnsigned) = isa_and_present<arith::ExtUIOp>(cast);
+  }
+  return factors;
 }
 
 std::optional<Contraction> contractionOf(linalg::GenericOp op) {
   if (op.getNumDpsInputs() != 2 || op.getNumResults() > 1 || op.getNumDpsInits() != 1 || op.hasIndexSemantics() ||
       op.getNumReductionLoops() == 0)
     return std::nullopt;
-  if (!sumsProducts(op))
+  if (!productOf(op))
     return std::nullopt;
   AffineMap left = op.getIndexingMapsArray()[0], right = op.getIndexingMapsArray()[1];
   AffineMap result = op.getIndexingMapsArray()[2];

@@ -20,6 +20,15 @@ struct Contraction {
 /// each axis, a depth, and rows and columns both.
 std::optional<Contraction> contractionOf(mlir::linalg::GenericOp op);
 
+/// What is multiplied and what it is summed up in. Integers are of either sign.
+struct Factors {
+  mlir::Type left, right, sum;
+  bool isLeftUnsigned = false, isRightUnsigned = false;
+};
+
+/// The factors of a sum of products, if its body is no more than their conversion, product and sum.
+std::optional<Factors> factorsOf(mlir::linalg::GenericOp op);
+
 /// The product of the loops' extents; nothing where one is not known at compile time.
 std::optional<int64_t> extentOf(mlir::linalg::GenericOp op, llvm::ArrayRef<unsigned> loops);
 

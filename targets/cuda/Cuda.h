@@ -25,7 +25,7 @@ std::optional<std::vector<Chip>> parseChips(llvm::StringRef text, std::string &w
 /// The chips of a target attribute.
 std::vector<Chip> chipsOf(tgl::TargetAttr target);
 
-/// The oldest PTX version that knows the chip, times ten: drivers of its time read it.
+/// The oldest PTX version that knows the chip and its matrix instructions, times ten: old drivers read it.
 unsigned ptxVersionOf(Chip chip);
 
 /// The plan of one unit.

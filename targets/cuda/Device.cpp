@@ -97,6 +97,16 @@ static bool linkMath(llvm::Module &module, std::string &why) {
   return !llvm::Linker::linkModules(module, std::move(*math), llvm::Linker::Flags::LinkOnlyNeeded);
 }
 
+/// Has kernels take what is for `chip`.
+static void defineChip(llvm::Module &module, Chip chip) {
+  llvm::Function *function = module.getFunction(kChip);
+  if (!function)
+    return;
+  llvm::IRBuilder<> b(llvm::BasicBlock::Create(module.getContext(), "", function));
+  b.CreateRet(b.getInt32(chip));
+  function->addFnAttr(llvm::Attribute::AlwaysInline);
+}
+
 /// math.powi is not in libm: a power with the exponent as a real number.
 static void lowerIntegerPowers(llvm::Module &module) {
   for (llvm::Function &function : llvm::make_early_inc_range(module)) {
@@ -162,6 +172,7 @@ std::string emitPtx(ModuleOp module, Chip chip, int optLevel, std::string &why) 
   }
   code->setTargetTriple(machine->getTargetTriple());
   code->setDataLayout(machine->createDataLayout());
+  defineChip(*code, chip);
   lowerIntegerPowers(*code);
   if (!linkMath(*code, why))
     return "";

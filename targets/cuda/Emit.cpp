@@ -137,7 +137,7 @@ int emit(ModuleOp module, const CompileOptions &options, std::string &why) {
     }
   // The rest is the host's.
   for (auto function : llvm::make_early_inc_range(module.getOps<LLVM::LLVMFuncOp>()))
-    if (function->hasAttr(kKernel))
+    if (function->hasAttr(kKernel) || function.getName() == kChip)
       function.erase();
   return emitArtifact(module, options, &image, why);
 }

@@ -12,5 +12,7 @@ namespace tegula {
 
 constexpr llvm::StringLiteral kKernels =
     "tgl.kernels"; // on the module: name, threads and iterations of a block, by number
+constexpr llvm::StringLiteral kChip =
+    "tegula_chip"; // gives the compute capability that a kernel is made for, times ten
 } // namespace tegula
 #endif

@@ -1,6 +1,6 @@
 //===- Plan.cpp - how a unit is spread over a GPU ----------------------------------------===//
 
-#include "tegula/targets/cuda/Contraction.h"
+#include "tegula/targets/cuda/Cores.h"
 #include "tegula/targets/cuda/Cuda.h"
 #include "tegula/targets/cuda/Reduction.h"
 
@@ -11,15 +11,20 @@ using namespace mlir;
 namespace tegula::cuda {
 
 namespace {
-/// A block of a product: rows, columns and depth of its tiles, and what a thread has of it.
+/// A block of a product: rows, columns and depth of its tiles, and what a thread has of it (a warp, with matrix
+/// instructions).
 struct Tile {
-  int64_t rows, columns, depth, threadRows, threadColumns;
-  int64_t threads() const { return rows / threadRows * (columns / threadColumns); }
+  int64_t rows, columns, depth, ownRows, ownColumns;
+  bool areMatrices = false;
+  int64_t threads() const { return rows / ownRows * (columns / ownColumns) * (areMatrices ? 32 : 1); }
 };
 } // namespace
 
 /// Large tiles first: they read each element less often.
 static constexpr Tile kTiles[] = {{128, 128, 8, 8, 8}, {64, 64, 16, 4, 4}, {32, 32, 16, 4, 4}};
+/// Those of matrix instructions: the depth is in bytes.
+static constexpr Tile kMatrixTiles[] = {
+    {128, 128, 64, 64, 64, true}, {128, 64, 64, 64, 32, true}, {64, 64, 64, 32, 32, true}, {32, 32, 64, 16, 32, true}};
 /// Blocks that keep a GPU of 40 to 80 multiprocessors busy.
 static constexpr int64_t kEnoughBlocks = 80;
 /// Smaller products have too little work to share.
@@ -39,7 +44,7 @@ static Attribute startOf(linalg::GenericOp root) {
   return fill && matchPattern(fill.value(), m_Constant(&start)) ? start : Attribute();
 }
 
-static std::optional<Tile> tileOf(linalg::GenericOp root) {
+static std::optional<Tile> tileOf(linalg::GenericOp root, tgl::TargetAttr target) {
   std::optional<Contraction> loops = contractionOf(root);
   if (!loops || !startOf(root))
     return std::nullopt;
@@ -50,10 +55,16 @@ static std::optional<Tile> tileOf(linalg::GenericOp root) {
           depth = extentOf(root, loops->depth).value_or(kUsual);
   if (rows < kLeastSide || columns < kLeastSide || batch * rows * columns * depth < kLeastProducts)
     return std::nullopt;
-  for (const Tile &tile : kTiles)
-    if (blocksOf(tile, batch, rows, columns) >= kEnoughBlocks)
-      return tile;
-  return kTiles[std::size(kTiles) - 1];
+  std::optional<Factors> factors = factorsOf(root);
+  bool areMatrices =
+      factors && llvm::any_of(chipsOf(target), [&](Chip chip) { return coresOf(chip, *factors) != Cores::None; });
+  ArrayRef<Tile> tiles = areMatrices ? ArrayRef(kMatrixTiles) : ArrayRef(kTiles);
+  const Tile *enough =
+      llvm::find_if(tiles, [&](const Tile &tile) { return blocksOf(tile, batch, rows, columns) >= kEnoughBlocks; });
+  Tile tile = enough == tiles.end() ? tiles.back() : *enough;
+  if (areMatrices)
+    tile.depth /= factors->left.getIntOrFloatBitWidth() / 8;
+  return tile;
 }
 
 /// Whether the lanes of a warp are to share a row.
@@ -69,13 +80,14 @@ static bool isSharedRow(linalg::GenericOp root) {
   return isMovable && isPlain && start && combinerOf(root, start) && (ShapedType::isDynamic(last) || last >= kLeastRow);
 }
 
-tgl::PlanAttr planUnit(linalg::GenericOp root, tgl::TargetAttr) {
-  auto make = [&](int64_t columns, int64_t rows, ArrayRef<int64_t> block, int64_t threads) {
+tgl::PlanAttr planUnit(linalg::GenericOp root, tgl::TargetAttr target) {
+  auto make = [&](int64_t columns, int64_t rows, ArrayRef<int64_t> block, int64_t threads, int64_t dot = 1) {
     return tgl::PlanAttr::get(root.getContext(), /*vectorLoop=*/-1, /*lanes=*/1, columns, /*unrollLoop=*/-1, rows,
-                              block, /*dot=*/1, /*rows=*/0, /*depth=*/0, /*outer=*/1, threads);
+                              block, dot, /*rows=*/0, /*depth=*/0, /*outer=*/1, threads);
   };
-  if (std::optional<Tile> tile = tileOf(root))
-    return make(tile->threadColumns, tile->threadRows, {tile->rows, tile->columns, tile->depth}, tile->threads());
+  if (std::optional<Tile> tile = tileOf(root, target))
+    return make(tile->ownColumns, tile->ownRows, {tile->rows, tile->columns, tile->depth}, tile->threads(),
+                tile->areMatrices ? tile->depth / 2 : 1);
   if (isSharedRow(root))
     return make(1, 1, {}, kWarps * kLanes);
   // An element of the result each thread; neighbours along the last loop are neighbours in a warp.
