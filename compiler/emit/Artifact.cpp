@@ -110,18 +110,6 @@ static void prefixSymbols(llvm::Module &module, StringRef symbol, StringRef entr
     rename(global);
 }
 
-/// Pointers marked tgl.noalias on units.
-static void markNoAlias(ModuleOp module) {
-  module.walk([&](LLVM::LLVMFuncOp function) {
-    for (unsigned i = 0; i < function.getNumArguments(); ++i)
-      if (function.getArgAttr(i, "tgl.noalias")) {
-        function.removeArgAttr(i, "tgl.noalias");
-        if (isa<LLVM::LLVMPointerType>(function.getArgument(i).getType()))
-          function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), UnitAttr::get(module.getContext()));
-      }
-  });
-}
-
 static bool writeObject(Part &part, llvm::TargetMachine &machine, llvm::CodeGenFileType type,
                         llvm::raw_pwrite_stream &stream) {
   llvm::legacy::PassManager passes;
@@ -202,7 +190,6 @@ static bool buildParts(ModuleOp module, const CompileOptions &options, StringRef
   if (!machine)
     return false;
   std::string entry = SymbolTable::getSymbolName(entryOf(module)).str();
-  markNoAlias(module);
   for (unsigned index = 0; index < count; ++index) {
     OwningOpRef<ModuleOp> piece = extractPart(module, index, count);
     Part part;

@@ -201,7 +201,6 @@ struct OutlineUnits : impl::OutlineUnitsBase<OutlineUnits> {
     if (Attribute threads = forall->getAttr(tgl::kThreads))
       code->setAttr(tgl::kThreads, threads);
     Block *body = code.addEntryBlock();
-    markNoAlias(code, arguments);
     b.setInsertionPointToStart(body);
     IRMapping mapping;
     for (auto [value, argument] : llvm::zip(arguments, body->getArguments().drop_front(2)))
@@ -237,35 +236,6 @@ struct OutlineUnits : impl::OutlineUnitsBase<OutlineUnits> {
     for (Operation &op : forall.getBody()->without_terminator())
       b.clone(op, mapping);
     return code;
-  }
-
-  /// A captured buffer that no other captured value shares memory with.
-  void markNoAlias(func::FuncOp code, ArrayRef<Value> arguments) {
-    auto rootOf = [](Value value) {
-      while (auto view = value.getDefiningOp<ViewLikeOpInterface>()) {
-        if (auto place = dyn_cast<memref::ViewOp>(view.getOperation()))
-          return Value(place.getByteShift()); // a place of its own in the arena
-        value = view->getOperand(0);
-      }
-      return value;
-    };
-    // What a branch or a loop hands out may be any of the others.
-    auto isKnown = [&](Value value) {
-      Operation *def = rootOf(value).getDefiningOp();
-      return !isa<MemRefType>(value.getType()) || !def ||
-             !isa<scf::IfOp, scf::ForOp, scf::WhileOp, arith::SelectOp>(def);
-    };
-    if (!llvm::all_of(arguments, isKnown))
-      return;
-    for (size_t i = 0; i < arguments.size(); ++i) {
-      if (!isa<MemRefType>(arguments[i].getType()))
-        continue;
-      bool isAlone = true;
-      for (size_t k = 0; k < arguments.size(); ++k)
-        isAlone &= k == i || !isa<MemRefType>(arguments[k].getType()) || rootOf(arguments[k]) != rootOf(arguments[i]);
-      if (isAlone)
-        code.setArgAttr(i + 2, "tgl.noalias", UnitAttr::get(&getContext()));
-    }
   }
 
   /// The arguments from `firstNumber` on are numbers.

@@ -34,8 +34,6 @@ static OwningOpRef<ModuleOp> extractKernels(ModuleOp module) {
     if (function->hasAttr(kKernel) || function.isExternal()) {
       auto clone = cast<LLVM::LLVMFuncOp>(b.clone(*function));
       clone->removeAttr(kKernel);
-      for (unsigned i = 0; i < clone.getNumArguments(); ++i)
-        clone.removeArgAttr(i, "tgl.noalias");
     }
   // Shared memory.
   for (auto global : module.getOps<LLVM::GlobalOp>())

@@ -14,6 +14,7 @@
 #include "tegula/targets/cuda/Passes.h"
 
 #include "mlir/Dialect/LLVMIR/FunctionCallUtils.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -155,8 +156,11 @@ struct LowerLaunches : impl::LowerLaunchesBase<LowerLaunches> {
   /// The number of the kernel that calls `code` with these sources; its parameters are `values`, the count last.
   int64_t kernelOf(LLVM::LLVMFuncOp code, ArrayRef<Value> values, ArrayRef<UnitArgument> sources) {
     auto [known, isNew] = numbers.try_emplace(callerKey(code, sources), kernels.size());
-    if (!isNew)
+    if (!isNew) {
+      describeParameters(module.lookupSymbol<LLVM::LLVMFuncOp>("kernel_" + std::to_string(known->second)), values,
+                         false);
       return known->second;
+    }
     std::string name = "kernel_" + std::to_string(kernels.size());
     OpBuilder b(code);
     // Threads that share the work of an iteration, or have one each.
@@ -173,7 +177,62 @@ struct LowerLaunches : impl::LowerLaunchesBase<LowerLaunches> {
     kernel->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(), b.getUnitAttr());
     kernel->setAttr(kKernel, SymbolRefAttr::get(&getContext(), code.getName()));
     fill(kernel, code, sources);
+    describeParameters(kernel, values, /*isNew=*/true);
     return known->second;
+  }
+
+  /// The global that begins at `address`, if one does.
+  static LLVM::AddressOfOp globalOf(Value address) {
+    while (auto step = address.getDefiningOp<LLVM::GEPOp>()) {
+      auto isZero = [](auto index) { return isa<IntegerAttr>(index) && cast<IntegerAttr>(index).getValue().isZero(); };
+      if (!llvm::all_of(step.getIndices(), isZero))
+        return {};
+      address = step.getBase();
+    }
+    return address.getDefiningOp<LLVM::AddressOfOp>();
+  }
+
+  /// Bytes of which an address of the entry is a multiple: tensors of the caller's, of the arena and of the weights
+  /// begin at such of kAlign at least.
+  static uint64_t alignmentOf(Value address) {
+    constexpr uint64_t kAlign = 16;
+    if (isa<BlockArgument>(address))
+      return kAlign;
+    if (auto call = address.getDefiningOp<LLVM::CallOp>())
+      return call.getCallee() == "tegula_cuda_alloc" ? kAlign : 1;
+    if (globalOf(address))
+      return kAlign;
+    auto step = address.getDefiningOp<LLVM::GEPOp>();
+    if (!step || !step.getElemType().isInteger(8))
+      return 1;
+    auto index = step.getIndices()[0];
+    APInt constant(64, 0);
+    if (auto number = dyn_cast<IntegerAttr>(index))
+      constant = number.getValue();
+    else if (!matchPattern(cast<Value>(index), m_ConstantInt(&constant)))
+      return 1;
+    uint64_t bytes = constant.getZExtValue();
+    return std::min(alignmentOf(step.getBase()), bytes ? bytes & -bytes : kAlign);
+  }
+
+  /// Tells what holds of the addresses in all calls of a kernel: how they are aligned, and that only it accesses them.
+  void describeParameters(LLVM::LLVMFuncOp kernel, ArrayRef<Value> values, bool isNew) {
+    StringRef name = LLVM::LLVMDialect::getAlignAttrName();
+    for (auto [place, value] : llvm::enumerate(values)) {
+      if (!isa<LLVM::LLVMPointerType>(value.getType()))
+        continue;
+      uint64_t alignment = alignmentOf(value);
+      if (auto known = kernel.getArgAttrOfType<IntegerAttr>(place, name))
+        alignment = std::min<uint64_t>(alignment, known.getInt());
+      kernel.setArgAttr(place, name, IntegerAttr::get(IntegerType::get(&getContext(), 64), alignment));
+      // Nobody writes weights.
+      StringRef alone = LLVM::LLVMDialect::getNoAliasAttrName();
+      LLVM::AddressOfOp weight = globalOf(value);
+      if (!weight || !isWeight(module.lookupSymbol<LLVM::GlobalOp>(weight.getGlobalName())))
+        kernel.removeArgAttr(place, alone);
+      else if (isNew)
+        kernel.setArgAttr(place, alone, UnitAttr::get(&getContext()));
+    }
   }
 
   void fill(LLVM::LLVMFuncOp kernel, LLVM::LLVMFuncOp code, ArrayRef<UnitArgument> sources) {

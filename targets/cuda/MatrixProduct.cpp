@@ -311,13 +311,20 @@ void MatrixProduct::writeAll(ArrayRef<Value> sums) {
       SmallVector<Value> indices(batch);
       split(rowHere, loops.rows, indices);
       whereInside(left, rowHere, [&] {
-        for (int64_t i = 0; i < warpColumns / 4; ++i) {
-          int64_t neighbour = i % 2, eight = i / 2;
-          Value columnHere = at.add(column, at.constant(eight * 8 + neighbour));
-          whereInside(right, columnHere, [&] {
-            split(columnHere, loops.columns, indices);
+        for (int64_t eight = 0; eight < warpColumns / 8; ++eight) {
+          // Two neighbours, both inside where columns are even; their stores then become one.
+          auto writeOne = [&](int64_t neighbour) {
+            split(at.add(column, at.constant(eight * 8 + neighbour)), loops.columns, indices);
             write(sums[group * across * 8 + eight * 4 + half * 2 + neighbour], indices);
+          };
+          bool areEven = !ShapedType::isDynamic(right.extentIfKnown) && right.extentIfKnown % 2 == 0;
+          whereInside(right, at.add(column, at.constant(eight * 8)), [&] {
+            writeOne(0);
+            if (areEven)
+              writeOne(1);
           });
+          if (!areEven)
+            whereInside(right, at.add(column, at.constant(eight * 8 + 1)), [&] { writeOne(1); });
         }
       });
     }
