@@ -55,7 +55,8 @@ namespace {
 struct KeepBlocks : OpRewritePattern<nn::MatMulOp> {
   KeepBlocks(MLIRContext *context, tgl::TargetAttr target) : OpRewritePattern(context) {
     // Numbers of 4 bits fit wherever products of bytes are summed; those of AVX2 are exact for them.
-    bool hasVectors = target && (llvm::Triple(target.getTriple()).isX86() || target.getVectorBytes() == 16);
+    bool hasVectors = target && target.getChips().empty() &&
+                      (llvm::Triple(target.getTriple()).isX86() || target.getVectorBytes() == 16);
     hasDigitsOf4 = hasVectors && !target.getDot().empty();
     hasDigitsOf8 = hasVectors && target.getDot() == "u8s8";
   }
@@ -310,7 +311,8 @@ struct FoldDequantize : impl::FoldDequantizeBase<FoldDequantize> {
     RewritePatternSet patterns(context);
     patterns.add<SinkDequantize, CancelQuantize>(context);
     StringRef dot = target ? target.getDot() : "";
-    SumForms forms{dot == "u8s8" || dot == "s8s8", dot == "s8s8", dot == "s16s16", target && target.getMmla()};
+    SumForms forms{dot == "u8s8" || dot == "s8s8", dot == "s8s8", dot == "s16s16", target && target.getMmla(),
+                   target && !target.getChips().empty()};
     populateIntegerSums(patterns, forms);
     GreedyRewriteConfig config;
     config.setUseTopDownTraversal();

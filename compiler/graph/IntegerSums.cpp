@@ -388,7 +388,7 @@ struct ConvertMatMul : OpRewritePattern<nn::MatMulOp>, IntegerSums {
     return success();
   }
 
-  /// Of two sides that are computed at run time: the right one is packed there too.
+  /// Of two sides that are computed at run time: the right one is packed there too, if the target wants that.
   ///
   /// sum (x - zx) (w - zw) = sum x w - zw sum x - zx (sum w - k zw)
   LogicalResult convertVariables(nn::MatMulOp op, const Quantized &x, const Quantized &w, PatternRewriter &b) const {
@@ -405,10 +405,11 @@ struct ConvertMatMul : OpRewritePattern<nn::MatMulOp>, IntegerSums {
       return convertUnpacked(op, x, w, k, why, b);
     NnBuilder n{b, op.getLoc()};
     Form form{hasBytes, isLeftSigned, hasMmla};
-    int64_t count = form.count(k), filled = llvm::alignTo(k, count);
+    int64_t count = form.count(k), filled = isInPlace ? k : llvm::alignTo(k, count);
     Value xZero, wZero, ofZeros;
     Value data = side(n, x, form.isBytes, form.isLeftSigned, xZero);
-    Value numbers = side(n, w, form.isBytes, true, wZero), other = packed(n, numbers, count);
+    Value numbers = side(n, w, form.isBytes, true, wZero);
+    Value other = isInPlace ? numbers : packed(n, numbers, count);
     if (xZero) {
       Value sums = columnSums(n, numbers);
       if (wZero)
@@ -422,7 +423,7 @@ struct ConvertMatMul : OpRewritePattern<nn::MatMulOp>, IntegerSums {
     SmallVector<int64_t> none(left.getRank(), 0), more(none);
     more.back() = filled - k;
     Value sums = nn::MatMulOp::create(b, op.getLoc(), n.pad(data, Value(), none, more), other, UnitAttr(),
-                                      b.getI64IntegerAttr(columns));
+                                      isInPlace ? IntegerAttr() : b.getI64IntegerAttr(columns));
     Value wScale = w.scale ? n.reshape(w.scale, {}) : Value();
     b.replaceOp(op, asResult(n, sums, ofZeros, x, wScale, elementOf(op.getY())));
     return success();
@@ -431,6 +432,8 @@ struct ConvertMatMul : OpRewritePattern<nn::MatMulOp>, IntegerSums {
   /// Why the right side of such types is not packed at run time; null where it is.
   const char *whyNotPacked(RankedTensorType left, RankedTensorType right) const {
     int64_t rows = left.getDimSize(left.getRank() - 2);
+    if (isInPlace)
+      return left.isDynamicDim(left.getRank() - 1) ? "the number of its products is known at run time only" : nullptr;
     if (!hasBytes && !hasPairs)
       return "the target sums no products of small integers that are computed at run time";
     if (!right.hasStaticShape() || left.isDynamicDim(left.getRank() - 1))

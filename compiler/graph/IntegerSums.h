@@ -41,6 +41,7 @@ struct SumForms {
   bool isLeftSigned; ///< of these
   bool hasPairs;     ///< products of pairs of 16-bit integers
   bool hasMmla;      ///< products of eight bytes, of two rows by two columns
+  bool isInPlace;    ///< factors that are computed at run time are read as they lie
 };
 
 /// Adds what turns nn.conv and nn.matmul of dequantized numbers, or of 8-bit integers less their zero points, into sums

@@ -13,6 +13,16 @@ def OutlineSerialCode : Pass<"tegula-outline-serial-code", "::mlir::func::FuncOp
   let statistics = [Statistic<"launched", "launched", "Number of units made">];
 }
 
+def TransposeWeights : Pass<"tegula-transpose-weights", "::mlir::func::FuncOp"> {
+  let summary = "Lay constant right sides of products of bytes along the depth";
+  let description = [{
+    Matrix instructions take neighbours along the depth together, and bytes cannot be turned on their way through shared
+    memory (`ldmatrix.trans` is for 16 bits): a constant whose last axis are the columns gets these as its first axis.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let statistics = [Statistic<"transposed", "transposed", "Number of constants">];
+}
+
 def LowerContractions : Pass<"tegula-lower-contractions", "::mlir::ModuleOp"> {
   let summary = "Share the work of products among the threads of a block";
   let description = [{

@@ -100,23 +100,35 @@ ProductBlock::Side ProductBlock::makeSide(unsigned number, ArrayRef<unsigned> si
 /// Elements of 16 bytes, or fewer, that lie side by side in global memory wherever a tile begins, and are all inside of
 /// the operand or all outside.
 int64_t ProductBlock::lanesOf(const Side &side) {
-  auto type = cast<MemRefType>(side.operand.flat.getType());
-  unsigned fast = side.isDepthFast ? loops.depth.back() : side.loops.back();
-  int64_t extent = root.getStaticLoopRanges()[fast];
-  int64_t tile = side.isDepthFast ? tileDepth : side.size;
-  if (type.getElementTypeBitWidth() < 8 || ShapedType::isDynamic(extent) || !side.operand.steps[fast] ||
-      getConstantIntValue(side.operand.steps[fast]) != 1)
+  ArrayRef<unsigned> all = side.isDepthFast ? ArrayRef<unsigned>(loops.depth) : side.loops;
+  auto stepOf = [&](unsigned loop) -> std::optional<int64_t> {
+    Value step = side.operand.steps[loop];
+    return step ? getConstantIntValue(step) : std::nullopt;
+  };
+  if (side.element.getIntOrFloatBitWidth() < 8 || stepOf(all.back()) != 1)
     return 1;
+  // Loops that walk through neighbours together, as the channels of neighbouring pixels.
+  int64_t extent = 1;
+  SmallVector<unsigned> fast;
+  for (unsigned loop : llvm::reverse(all)) {
+    int64_t own = root.getStaticLoopRanges()[loop];
+    if (ShapedType::isDynamic(own) || (own != 1 && stepOf(loop) != extent))
+      break;
+    extent *= own;
+    fast.push_back(loop);
+  }
+  int64_t tile = side.isDepthFast ? tileDepth : side.size;
   auto isMultiple = [](Value value, int64_t lanes) {
     std::optional<int64_t> known = getConstantIntValue(value);
     return known && *known % lanes == 0;
   };
-  for (int64_t lanes = 128 / type.getElementTypeBitWidth(); lanes > 1; lanes /= 2) {
+  for (int64_t lanes = 128 / side.element.getIntOrFloatBitWidth(); lanes > 1; lanes /= 2) {
     bool fits = extent % lanes == 0 && tile % lanes == 0 && isMultiple(side.operand.base, lanes) &&
                 side.size * tileDepth % (threads * lanes) == 0 && threads % (tile / lanes) == 0 &&
                 holdsLanes(side, lanes);
     for (unsigned loop = 0; loop < root.getNumLoops(); ++loop)
-      fits &= loop == fast || !side.operand.steps[loop] || isMultiple(side.operand.steps[loop], lanes);
+      fits &=
+          llvm::is_contained(fast, loop) || !side.operand.steps[loop] || isMultiple(side.operand.steps[loop], lanes);
     if (fits)
       return lanes;
   }

@@ -37,7 +37,7 @@ public:
     StringRef cpu = triple.getArch() == Triple::x86_64 ? "x86-64" : triple.isRISCV64() ? "generic-rv64" : "generic";
     StringRef features = triple.isRISCV64() ? "+m,+a,+f,+d,+c" : "";
     return tgl::TargetAttr::get(context, name(), triple.str(), cpu, features, /*vectorBytes=*/16, /*registers=*/16,
-                                /*cacheKiB=*/0, /*threads=*/1, /*dot=*/"", /*tiles=*/0, /*realDot=*/"f16,bf16",
+                                /*cacheKiB=*/0, /*threads=*/1, /*dot=*/"s8s8", /*tiles=*/0, /*realDot=*/"f16,bf16",
                                 /*mmla=*/false, list);
   }
 
@@ -48,6 +48,8 @@ public:
   void registerPasses() const override { registerCudaPasses(); }
 
   void addPasses(Stage stage, mlir::OpPassManager &pm) const override {
+    if (stage == Stage::Tile)
+      pm.addNestedPass<mlir::func::FuncOp>(createTransposeWeights());
     if (stage == Stage::Emit)
       cuda::addLoweringPasses(pm);
   }
