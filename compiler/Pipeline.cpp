@@ -70,11 +70,14 @@ static void graphStage(const CompileOptions &options, OpPassManager &pm) {
 
 /// nn -> linalg -> scf.forall of vector code, as the target's plans say.
 static void tileStage(const Target &target, OpPassManager &pm) {
+  OpPassManager &before = pm.nest<func::FuncOp>();
+  before.addPass(createLowerToLinalg());
+  before.addPass(canonicalize());
+  before.addPass(createCSEPass());
+  before.addPass(createFuseElementwise());
+  // Of chains that are one op, before loops are put in order and plans are made.
+  target.addPasses(Stage::Tile, pm);
   OpPassManager &function = pm.nest<func::FuncOp>();
-  function.addPass(createLowerToLinalg());
-  function.addPass(canonicalize());
-  function.addPass(createCSEPass());
-  function.addPass(createFuseElementwise());
   // Chains are one op now, so that all of a chain moves. Two users of one op get a copy each, which CSE makes one.
   function.addPass(createFuseRows());
   function.addPass(affine::createAffineExpandIndexOpsPass());
@@ -90,9 +93,8 @@ static void tileStage(const Target &target, OpPassManager &pm) {
   // After the plans: panels are as wide as the register tile.
   function.addPass(createPackWeights());
   function.addPass(createTileUnits());
-  target.addPasses(Stage::Tile, pm);
-  pm.nest<func::FuncOp>().addPass(canonicalize());
-  pm.nest<func::FuncOp>().addPass(createCSEPass());
+  function.addPass(canonicalize());
+  function.addPass(createCSEPass());
 }
 
 /// Tensors -> memrefs in one arena.

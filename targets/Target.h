@@ -45,7 +45,7 @@ public:
   /// Registers the target's passes by name, for tegula-opt.
   virtual void registerPasses() const = 0;
 
-  /// Adds the target's own passes at the end of a stage.
+  /// Adds the target's own passes: at the end of a stage; of the tile stage, before units are planned.
   virtual void addPasses(Stage stage, mlir::OpPassManager &pm) const = 0;
 
   /// Dialects that may be left after the emit stage; builtin is always legal.

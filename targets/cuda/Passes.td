@@ -13,6 +13,16 @@ def OutlineSerialCode : Pass<"tegula-outline-serial-code", "::mlir::func::FuncOp
   let statistics = [Statistic<"launched", "launched", "Number of units made">];
 }
 
+def FuseTransposes : Pass<"tegula-fuse-transposes", "::mlir::func::FuncOp"> {
+  let summary = "Have products read and write transposed tensors where they lie";
+  let description = [{
+    A factor that is a transposition of a tensor is read from that one; sums that the next op reads in another order of axes
+    are in that order.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
+  let statistics = [Statistic<"fused", "fused", "Number of transpositions">];
+}
+
 def TransposeWeights : Pass<"tegula-transpose-weights", "::mlir::func::FuncOp"> {
   let summary = "Lay constant right sides of products of bytes along the depth";
   let description = [{

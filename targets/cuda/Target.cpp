@@ -48,8 +48,10 @@ public:
   void registerPasses() const override { registerCudaPasses(); }
 
   void addPasses(Stage stage, mlir::OpPassManager &pm) const override {
-    if (stage == Stage::Tile)
+    if (stage == Stage::Tile) {
+      pm.addNestedPass<mlir::func::FuncOp>(createFuseTransposes());
       pm.addNestedPass<mlir::func::FuncOp>(createTransposeWeights());
+    }
     if (stage == Stage::Emit)
       cuda::addLoweringPasses(pm);
   }

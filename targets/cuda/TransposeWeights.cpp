@@ -6,13 +6,12 @@
 //
 // in products that matrix instructions multiply.
 //
-// Needs: linalg in units with plans. Leaves: the same meaning. Idempotent.
+// Needs: linalg on tensors. Leaves: the same meaning. Idempotent.
 //===----------------------------------------------------------------------===//
 
 #include "tegula/targets/cuda/Contraction.h"
+#include "tegula/targets/cuda/Cuda.h"
 #include "tegula/targets/cuda/Passes.h"
-
-#include "tegula/dialects/tgl/Tgl.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/AsmState.h"
@@ -56,17 +55,19 @@ struct TransposeWeights : impl::TransposeWeightsBase<TransposeWeights> {
   void runOnOperation() override {
     // A weight that several ops read is stored once.
     llvm::DenseMap<Attribute, ElementsAttr> known;
+    tgl::TargetAttr target = tgl::targetOf(getOperation());
+    if (!target)
+      return;
     getOperation().walk([&](linalg::GenericOp op) {
-      auto plan = op->getAttrOfType<tgl::PlanAttr>(tgl::kPlan);
-      if (!plan || !plan.getThreads() || plan.getDot() == 1)
+      std::optional<cuda::Contraction> loops = cuda::contractionOf(op);
+      if (!loops || cuda::planUnit(op, target).getDot() == 1)
         return;
       auto constant = op.getDpsInputs()[1].getDefiningOp<arith::ConstantOp>();
       if (!constant || !getElementTypeOrSelf(constant.getType()).isInteger(8))
         return;
       SmallVector<AffineMap> maps = op.getIndexingMapsArray();
       auto last = dyn_cast<AffineDimExpr>(maps[1].getResults().back());
-      std::optional<cuda::Contraction> loops = cuda::contractionOf(op);
-      if (!last || !loops || !llvm::is_contained(loops->columns, last.getPosition()))
+      if (!last || !llvm::is_contained(loops->columns, last.getPosition()))
         return;
       ElementsAttr &value = known[constant.getValue()];
       if (!value)
