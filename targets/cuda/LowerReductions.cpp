@@ -34,10 +34,10 @@ public:
 
   void emit() {
     int64_t threads = plan.getThreads(), warps = threads / kLanes;
-    Value count = extentOf(rows),
+    Value count = nest->extentOf(rows),
           start = arith::ConstantOp::create(b, loc, root->getAttrOfType<TypedAttr>(tgl::kStart));
     OpFoldResult blocks = getAsOpFoldResult(b.createOrFold<arith::CeilDivUIOp>(loc, count, at.constant(warps)));
-    Value elements = extentOf(depth);
+    Value elements = nest->extentOf(depth);
     Value block = beginBlocks(blocks, threads).front();
     Value lane = at.rem(thread, kLanes);
     Value row = at.add(at.mul(block, at.constant(warps)), at.div(thread, kLanes));
@@ -45,12 +45,12 @@ public:
     auto branch = scf::IfOp::create(b, loc, at.isLess(row, count), /*withElseRegion=*/false);
     b.setInsertionPointToStart(branch.thenBlock());
     SmallVector<Value> indices(root.getNumLoops());
-    split(row, rows, indices);
+    nest->split(row, rows, indices);
     auto loop = scf::ForOp::create(b, loc, lane, elements, at.constant(kLanes), start);
     {
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointToEnd(loop.getBody());
-      split(loop.getInductionVar(), depth, indices);
+      nest->split(loop.getInductionVar(), depth, indices);
       SmallVector<Value> arguments;
       for (OpOperand *operand : root.getDpsInputOperands())
         arguments.push_back(read(root, *operand, indices));

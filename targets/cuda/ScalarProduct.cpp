@@ -15,23 +15,23 @@ using namespace mlir;
 namespace tegula::cuda {
 
 namespace {
-constexpr int64_t kGroup = 4;   // neighbours that a thread reads from shared memory at once
-constexpr int64_t kPadding = 4; // elements between rows of a tile, so that columns lie in different banks
+constexpr int64_t kGroup = 4;       // neighbours that a thread reads from shared memory at once
+constexpr int64_t kSharedSpace = 3; // of NVVM
+constexpr int64_t kPadding = 4;     // elements between rows of a tile, so that columns lie in different banks
 
 class ScalarProduct : public ProductBlock {
 public:
   ScalarProduct(scf::ForallOp unit, ModuleOp module) : ProductBlock(unit, module) {
-    int64_t sums = plan.getBlock()[0] * plan.getBlock()[1] / threads;
+    int64_t sums = plan.getBlock()[0] * plan.getBlock()[1] / plan.getThreads();
     columnsOfThread = sums >= 64 ? 8 : 4;
     rowsOfThread = sums / columnsOfThread;
   }
 
 private:
   void work() override;
-  bool holdsLanes(const Side &side, int64_t lanes) override {
-    return side.isDepthFast || (side.size + kPadding) % lanes == 0;
-  }
+  int64_t padding() const override { return kPadding; }
   Value sharedMemory(Type element, int64_t size);
+  Value sharedOf(const Side &side) { return &side == &*left ? ofLeft : ofRight; }
   void store(Side &side, ArrayRef<Value> elements, Value buffer);
   SmallVector<Value> fragmentOf(const Side &side, Value buffer, Value inTile, int64_t count, Value group);
   SmallVector<Value> multiply(Value buffer, ArrayRef<Value> sums);
@@ -39,6 +39,7 @@ private:
 
   int64_t rowsOfThread, columnsOfThread;
   Value threadRow, threadColumn;
+  Value ofLeft, ofRight; // shared memory
 };
 } // namespace
 
@@ -49,7 +50,7 @@ Value ScalarProduct::sharedMemory(Type element, int64_t size) {
   std::string name;
   llvm::raw_string_ostream(name) << "shared_" << tileDepth << "x" << size << "x" << element;
   // The sides must not share one.
-  if (left.shared && cast<MemRefType>(left.shared.getType()) == type)
+  if (ofLeft && cast<MemRefType>(ofLeft.getType()) == type)
     name += "_right";
   if (!module.lookupSymbol(name)) {
     OpBuilder atModule = OpBuilder::atBlockBegin(module.getBody());
@@ -65,14 +66,14 @@ void ScalarProduct::store(Side &side, ArrayRef<Value> elements, Value buffer) {
     for (Value row : side.rows) {
       Value element = elements[next++];
       if (side.lanes > 1 && !side.isDepthFast) {
-        auto stored = vector::StoreOp::create(b, loc, element, side.shared, ValueRange{buffer, inTile, row});
+        auto stored = vector::StoreOp::create(b, loc, element, sharedOf(side), ValueRange{buffer, inTile, row});
         auto type = cast<VectorType>(element.getType());
         stored->setAttr("alignment", b.getI64IntegerAttr(side.lanes * type.getElementTypeBitWidth() / 8));
         continue;
       }
       for (int64_t lane = 0; lane < side.lanes; ++lane) {
         Value scalar = side.lanes > 1 ? vector::ExtractOp::create(b, loc, element, lane).getResult() : element;
-        memref::StoreOp::create(b, loc, scalar, side.shared,
+        memref::StoreOp::create(b, loc, scalar, sharedOf(side),
                                 ValueRange{buffer, at.add(inTile, at.constant(lane)), row});
       }
     }
@@ -80,13 +81,13 @@ void ScalarProduct::store(Side &side, ArrayRef<Value> elements, Value buffer) {
 
 /// `count` rows (or columns) of the thread at one depth, from shared memory.
 SmallVector<Value> ScalarProduct::fragmentOf(const Side &side, Value buffer, Value inTile, int64_t count, Value group) {
-  auto type = cast<MemRefType>(side.shared.getType());
+  auto type = cast<MemRefType>(sharedOf(side).getType());
   auto vector = VectorType::get({kGroup}, type.getElementType());
   int64_t groups = count / kGroup;
   SmallVector<Value> values;
   for (int64_t g = 0; g < groups; ++g) {
-    Value row = at.add(at.mul(group, at.constant(kGroup)), at.constant(g * (side.size / groups)));
-    auto loaded = vector::LoadOp::create(b, loc, vector, side.shared, ValueRange{buffer, inTile, row});
+    Value row = at.add(at.mul(group, at.constant(kGroup)), at.constant(g * (side.shape.size / groups)));
+    auto loaded = vector::LoadOp::create(b, loc, vector, sharedOf(side), ValueRange{buffer, inTile, row});
     loaded->setAttr("alignment", b.getI64IntegerAttr(kGroup * type.getElementTypeBitWidth() / 8));
     for (int64_t i = 0; i < kGroup; ++i)
       values.push_back(vector::ExtractOp::create(b, loc, loaded, i));
@@ -103,8 +104,8 @@ SmallVector<Value> ScalarProduct::multiply(Value buffer, ArrayRef<Value> sums) {
   SmallVector<Value> now(loop.getRegionIterArgs());
   for (int64_t step = 0; step < unroll; ++step) {
     Value inTile = at.add(loop.getInductionVar(), at.constant(step));
-    SmallVector<Value> a = fragmentOf(left, buffer, inTile, rowsOfThread, threadRow);
-    SmallVector<Value> w = fragmentOf(right, buffer, inTile, columnsOfThread, threadColumn);
+    SmallVector<Value> a = fragmentOf(*left, buffer, inTile, rowsOfThread, threadRow);
+    SmallVector<Value> w = fragmentOf(*right, buffer, inTile, columnsOfThread, threadColumn);
     for (int64_t i = 0; i < rowsOfThread; ++i)
       for (int64_t j = 0; j < columnsOfThread; ++j) {
         Value &sum = now[i * columnsOfThread + j];
@@ -118,18 +119,19 @@ SmallVector<Value> ScalarProduct::multiply(Value buffer, ArrayRef<Value> sums) {
 void ScalarProduct::writeAll(ArrayRef<Value> sums) {
   auto rowOf = [&](const Side &side, int64_t i, int64_t count, Value group) {
     int64_t groups = count / kGroup;
-    Value row = at.add(at.mul(group, at.constant(kGroup)), at.constant(i / kGroup * (side.size / groups) + i % kGroup));
+    Value row =
+        at.add(at.mul(group, at.constant(kGroup)), at.constant(i / kGroup * (side.shape.size / groups) + i % kGroup));
     return at.add(side.begin, row);
   };
   for (int64_t i = 0; i < rowsOfThread; ++i) {
     SmallVector<Value> indices(batch);
-    Value row = rowOf(left, i, rowsOfThread, threadRow);
-    split(row, loops.rows, indices);
-    whereInside(left, row, [&] {
+    Value row = rowOf(*left, i, rowsOfThread, threadRow);
+    nest->split(row, loops.rows, indices);
+    left->whereInside(row, [&] {
       for (int64_t j = 0; j < columnsOfThread; ++j) {
-        Value column = rowOf(right, j, columnsOfThread, threadColumn);
-        whereInside(right, column, [&] {
-          split(column, loops.columns, indices);
+        Value column = rowOf(*right, j, columnsOfThread, threadColumn);
+        right->whereInside(column, [&] {
+          nest->split(column, loops.columns, indices);
           write(sums[i * columnsOfThread + j], indices);
         });
       }
@@ -138,9 +140,9 @@ void ScalarProduct::writeAll(ArrayRef<Value> sums) {
 }
 
 void ScalarProduct::work() {
-  left.shared = sharedMemory(left.element, left.size);
-  right.shared = sharedMemory(right.element, right.size);
-  int64_t across = right.size / columnsOfThread;
+  ofLeft = sharedMemory(left->element, left->shape.size);
+  ofRight = sharedMemory(right->element, right->shape.size);
+  int64_t across = right->shape.size / columnsOfThread;
   threadColumn = at.rem(thread, across);
   threadRow = at.div(thread, across);
   Value start = arith::ConstantOp::create(b, loc, root->getAttrOfType<TypedAttr>(tgl::kStart));

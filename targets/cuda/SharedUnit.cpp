@@ -11,38 +11,42 @@ using namespace mlir;
 
 namespace tegula::cuda {
 
-SharedUnit::SharedUnit(scf::ForallOp unit)
-    : unit(unit), b(unit), loc(unit.getLoc()), at(b, loc), plan(unit->getAttrOfType<tgl::PlanAttr>(tgl::kPlan)) {
-  for (auto op : unit.getOps<linalg::GenericOp>())
-    (root ? epilogue : root) = op;
-  for (unsigned loop = 0; loop < root.getNumLoops(); ++loop)
+Nest::Nest(Indices &at, linalg::GenericOp op) : at(at), op(op) {
+  for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
     extents.push_back(extentOf(loop));
 }
 
-Value SharedUnit::extentOf(unsigned loop) {
-  int64_t known = root.getStaticLoopRanges()[loop];
+Value Nest::extentOf(unsigned loop) {
+  int64_t known = op.getStaticLoopRanges()[loop];
   if (!ShapedType::isDynamic(known))
     return at.constant(known);
-  for (OpOperand &operand : root->getOpOperands())
-    if (auto place = root.getMatchingIndexingMap(&operand).getResultPosition(b.getAffineDimExpr(loop)))
-      return b.createOrFold<memref::DimOp>(loc, operand.get(), *place);
+  for (OpOperand &operand : op->getOpOperands())
+    if (auto place = op.getMatchingIndexingMap(&operand).getResultPosition(at.b.getAffineDimExpr(loop)))
+      return at.b.createOrFold<memref::DimOp>(at.loc, operand.get(), *place);
   return at.constant(1);
 }
 
-Value SharedUnit::extentOf(ArrayRef<unsigned> all) {
+Value Nest::extentOf(ArrayRef<unsigned> all) {
   Value product = at.constant(1);
   for (unsigned loop : all)
     product = at.mul(product, extents[loop]);
   return product;
 }
 
-void SharedUnit::split(Value linear, ArrayRef<unsigned> all, SmallVectorImpl<Value> &indices) {
+void Nest::split(Value linear, ArrayRef<unsigned> all, SmallVectorImpl<Value> &indices) {
   for (unsigned loop : llvm::reverse(all.drop_front(all.empty() ? 0 : 1))) {
-    indices[loop] = b.createOrFold<arith::RemUIOp>(loc, linear, extents[loop]);
-    linear = b.createOrFold<arith::DivUIOp>(loc, linear, extents[loop]);
+    indices[loop] = at.b.createOrFold<arith::RemUIOp>(at.loc, linear, extents[loop]);
+    linear = at.b.createOrFold<arith::DivUIOp>(at.loc, linear, extents[loop]);
   }
   if (!all.empty())
     indices[all.front()] = linear;
+}
+
+SharedUnit::SharedUnit(scf::ForallOp unit)
+    : unit(unit), b(unit), loc(unit.getLoc()), at(b, loc), plan(unit->getAttrOfType<tgl::PlanAttr>(tgl::kPlan)) {
+  for (auto op : unit.getOps<linalg::GenericOp>())
+    (root ? epilogue : root) = op;
+  nest.emplace(at, root);
 }
 
 Value SharedUnit::inlineBody(linalg::GenericOp op, ArrayRef<Value> arguments, ArrayRef<Value> indices) {

@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include <optional>
 
 namespace tegula::cuda {
 
@@ -27,6 +28,22 @@ public:
   mlir::Location loc;
 };
 
+/// The loops of an op, whose extents are built where this is.
+class Nest {
+public:
+  using Value = mlir::Value;
+  Nest(Indices &at, mlir::linalg::GenericOp op);
+  /// The extent of a loop; the product of several.
+  Value extentOf(unsigned loop);
+  Value extentOf(llvm::ArrayRef<unsigned> all);
+  /// The index of each loop where `linear` counts through all of them, the last one fastest.
+  void split(Value linear, llvm::ArrayRef<unsigned> all, llvm::SmallVectorImpl<Value> &indices);
+
+  Indices &at;
+  mlir::linalg::GenericOp op;
+  llvm::SmallVector<Value> extents; // by loop
+};
+
 /// An scf.forall of one iteration with a reduction (`root`) and perhaps an elementwise op on its result (`epilogue`),
 /// which becomes one over blocks of threads.
 class SharedUnit {
@@ -35,11 +52,6 @@ public:
 
 protected:
   using Value = mlir::Value;
-  /// The extent of a loop of the root; the product of several.
-  Value extentOf(unsigned loop);
-  Value extentOf(llvm::ArrayRef<unsigned> all);
-  /// The index of each loop where `linear` counts through all of them, the last one fastest.
-  void split(Value linear, llvm::ArrayRef<unsigned> all, llvm::SmallVectorImpl<Value> &indices);
   /// The body of `op` on these values of its arguments; `indices` are those of its loops.
   Value inlineBody(mlir::linalg::GenericOp op, llvm::ArrayRef<Value> arguments, llvm::ArrayRef<Value> indices = {});
   /// What `operand` of `op` holds at these indices of the op's loops.
@@ -55,8 +67,8 @@ protected:
   Indices at;
   tgl::PlanAttr plan;
   mlir::linalg::GenericOp root, epilogue;
-  llvm::SmallVector<Value> extents; // by loop
-  Value thread;                     // of a block
+  std::optional<Nest> nest; // of the root
+  Value thread;             // of a block
 };
 
 } // namespace tegula::cuda
