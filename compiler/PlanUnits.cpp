@@ -30,7 +30,7 @@ struct PlanUnits : PassWrapper<PlanUnits, OperationPass<>> {
     auto number = module->getAttrOfType<IntegerAttr>(tgl::kCandidate);
     candidate = number ? std::optional(number.getInt()) : std::nullopt;
     getOperation()->walk([&](linalg::GenericOp op) {
-      if (!op->hasAttr(tgl::kPlan) && op.getNumResults() == 1)
+      if (!op->hasAttr(tgl::kPlan) && op.getNumResults() == 1 && !op->getParentOfType<scf::ForallOp>())
         op->setAttr(tgl::kPlan, plans || candidate ? planByText(op) : target->plan(op, {}, attr));
     });
   }

@@ -176,7 +176,11 @@ struct SimplifyUnits : impl::SimplifyUnitsBase<SimplifyUnits> {
   void runOnOperation() override {
     IRRewriter rewriter(&getContext());
     SmallVector<linalg::LinalgOp> ops;
-    getOperation().walk([&](linalg::LinalgOp op) { ops.push_back(op); });
+    // A target's own units are in the form that it knows.
+    getOperation().walk([&](linalg::LinalgOp op) {
+      if (!op->getParentOfType<scf::ForallOp>())
+        ops.push_back(op);
+    });
     for (linalg::LinalgOp op : ops) {
       if (auto fill = dyn_cast<linalg::FillOp>(op.getOperation()); fill && isReductionStart(fill))
         continue;
@@ -194,7 +198,10 @@ struct SimplifyUnits : impl::SimplifyUnitsBase<SimplifyUnits> {
     }
     // A fill that starts one reduction and is read elsewhere was generalised above; start the reduction afresh.
     SmallVector<linalg::GenericOp> generics;
-    getOperation().walk([&](linalg::GenericOp op) { generics.push_back(op); });
+    getOperation().walk([&](linalg::GenericOp op) {
+      if (!op->getParentOfType<scf::ForallOp>())
+        generics.push_back(op);
+    });
     for (linalg::GenericOp op : generics) {
       if (op.getNumReductionLoops() || op.hasIndexSemantics() || isEpilogue(op))
         continue;

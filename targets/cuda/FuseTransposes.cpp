@@ -96,9 +96,14 @@ struct FuseTransposes : impl::FuseTransposesBase<FuseTransposes> {
     op.getDpsInitsMutable()[0].set(start);
     op.getResult(0).setType(cast<RankedTensorType>(start.getType()));
     op.setIndexingMapsAttr(b.getAffineMapArrayAttr(maps));
+    ++fused;
+    if (isTranspose(user) && readMaps.back().isIdentity()) {
+      user.getResult(0).replaceAllUsesWith(op.getResult(0));
+      user.erase();
+      return;
+    }
     readMaps[use.getOperandNumber()] = AffineMap::getMultiDimIdentityMap(read.getNumDims(), &getContext());
     user.setIndexingMapsAttr(b.getAffineMapArrayAttr(readMaps));
-    ++fused;
   }
 };
 } // namespace

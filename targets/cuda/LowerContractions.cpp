@@ -19,8 +19,6 @@
 #include "tegula/targets/cuda/Passes.h"
 #include "tegula/targets/cuda/ProductBlock.h"
 
-#include "mlir/Dialect/LLVMIR/FunctionCallUtils.h"
-
 using namespace mlir;
 
 namespace tegula {
@@ -43,48 +41,14 @@ struct LowerContractions : impl::LowerContractionsBase<LowerContractions> {
     }
   }
 
-  /// The instructions that the target's chips have for this unit, the newest first.
-  SmallVector<cuda::Cores> coresOf(scf::ForallOp unit) {
-    SmallVector<cuda::Cores> all;
-    std::vector<cuda::Chip> chips = cuda::chipsOf(tgl::targetOf(unit));
-    if (unit->getAttrOfType<tgl::PlanAttr>(tgl::kPlan).getDot() == 1)
-      chips.clear();
-    for (cuda::Chip chip : llvm::reverse(chips))
-      if (cuda::Cores cores = cuda::coresOf(chip, *cuda::factorsOf(*unit.getOps<linalg::GenericOp>().begin()));
-          !llvm::is_contained(all, cores))
-        all.push_back(cores);
-    if (all.empty())
-      all.push_back(cuda::Cores::None);
-    return all;
-  }
-
   void lower(scf::ForallOp unit) {
-    SmallVector<cuda::Cores> all = coresOf(unit);
-    std::vector<std::unique_ptr<cuda::ProductBlock>> products;
-    for (cuda::Cores cores : all)
-      products.push_back(cores == cuda::Cores::None ? cuda::makeScalarProduct(unit, getOperation())
-                                                    : cuda::makeMatrixProduct(unit, getOperation(), cores));
-    cuda::OpenBlock block = products.front()->open();
-    Location loc = unit.getLoc();
-    OpBuilder b(&getContext());
-    b.restoreInsertionPoint(block.inside);
-    Value chip;
-    if (all.size() > 1) {
-      FailureOr<LLVM::LLVMFuncOp> chipOf = LLVM::lookupOrCreateFn(b, getOperation(), kChip, {}, b.getI32Type());
-      chip = LLVM::CallOp::create(b, loc, *chipOf, ValueRange()).getResult();
-    }
-    for (auto [cores, product] : llvm::drop_end(llvm::zip(all, products))) {
-      Value first = arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(cuda::firstChipOf(cores)));
-      Value isNew = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::uge, chip, first);
-      auto branch = scf::IfOp::create(b, loc, isNew, /*withElseRegion=*/true);
-      b.setInsertionPointToStart(branch.thenBlock());
-      block.inside = b.saveInsertionPoint();
-      product->emit(block);
-      b.setInsertionPointToStart(branch.elseBlock());
-      block.inside = b.saveInsertionPoint();
-    }
-    products.back()->emit(block);
-    unit.erase();
+    SmallVector<cuda::Cores> families{cuda::Cores::None};
+    if (unit->getAttrOfType<tgl::PlanAttr>(tgl::kPlan).getDot() > 1)
+      families = cuda::familiesOf(unit, *cuda::factorsOf(*unit.getOps<linalg::GenericOp>().begin()));
+    cuda::emitForFamilies(unit, getOperation(), families, [&](cuda::Cores cores) {
+      return cores == cuda::Cores::None ? cuda::makeScalarProduct(unit, getOperation())
+                                        : cuda::makeMatrixProduct(unit, getOperation(), cores);
+    });
   }
 };
 } // namespace

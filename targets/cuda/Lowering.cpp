@@ -15,6 +15,7 @@ namespace tegula::cuda {
 
 void addLoweringPasses(OpPassManager &pm) {
   pm.addPass(createExternalizeConstants());
+  pm.addPass(createLowerAttention());
   pm.addPass(createLowerContractions());
   pm.addNestedPass<func::FuncOp>(createLowerReductions());
   // Before copies become loops: outside of units they are units.

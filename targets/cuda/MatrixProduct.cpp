@@ -190,7 +190,7 @@ void MatrixProduct::work() {
       sumByTurns(sums, store, [&](Value buffer, ArrayRef<Value> now) { return multiply(at.mul(buffer, size), now); }));
 }
 
-std::unique_ptr<ProductBlock> makeMatrixProduct(scf::ForallOp unit, ModuleOp module, Cores cores) {
+std::unique_ptr<BlockWork> makeMatrixProduct(scf::ForallOp unit, ModuleOp module, Cores cores) {
   return std::make_unique<MatrixProduct>(unit, module, cores);
 }
 

@@ -2,6 +2,8 @@
 #ifndef TEGULA_TARGETS_CUDA_PASSES_H
 #define TEGULA_TARGETS_CUDA_PASSES_H
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "tegula/compiler/emit/Passes.h"
 namespace tegula {

@@ -23,6 +23,27 @@ def FuseTransposes : Pass<"tegula-fuse-transposes", "::mlir::func::FuncOp"> {
   let statistics = [Statistic<"fused", "fused", "Number of transpositions">];
 }
 
+def FuseAttention : Pass<"tegula-fuse-attention", "::mlir::func::FuncOp"> {
+  let summary = "Make an attention one unit";
+  let description = [{
+    Two products with a softmax of rows between them, and whatever is done with each score before it, become one `scf.forall`
+    with `threads` in its plan: scores are never stored. Not where a row is wider than 128 elements, or where there are few
+    rows.
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::bufferization::BufferizationDialect", "::mlir::tensor::TensorDialect", "::mlir::gpu::GPUDialect"];
+  let statistics = [Statistic<"fused", "fused", "Number of attentions">];
+}
+
+def LowerAttention : Pass<"tegula-lower-attention", "::mlir::ModuleOp"> {
+  let summary = "Share the work of attentions among the threads of a block";
+  let description = [{
+    A unit of FuseAttention becomes an `scf.forall` over blocks of queries, which walk through the keys with the greatest score
+    and the sum of each row so far.
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect", "::mlir::affine::AffineDialect", "::mlir::vector::VectorDialect", "::mlir::NVVM::NVVMDialect", "::mlir::LLVM::LLVMDialect"];
+  let statistics = [Statistic<"lowered", "lowered", "Number of attentions">];
+}
+
 def TransposeWeights : Pass<"tegula-transpose-weights", "::mlir::func::FuncOp"> {
   let summary = "Lay constant right sides of products of bytes along the depth";
   let description = [{

@@ -3,29 +3,18 @@
 #define TEGULA_TARGETS_CUDA_PRODUCTBLOCK_H
 
 #include "tegula/targets/cuda/Contraction.h"
-#include "tegula/targets/cuda/Cores.h"
+#include "tegula/targets/cuda/Families.h"
 #include "tegula/targets/cuda/Side.h"
 
 namespace tegula::cuda {
 
-/// The inside of the scf.forall over blocks of a product.
-struct OpenBlock {
-  mlir::OpBuilder::InsertPoint inside;
-  mlir::Value thread;                   // of the block
-  llvm::SmallVector<mlir::Value> index; // of the block: batch, rows, columns
-};
-
-/// What one block of threads does of a product. How tiles are multiplied is for those that derive from it; several may
-/// be built into one open block, for families of GPUs.
-class ProductBlock : protected SharedUnit {
+/// What one block of threads does of a product. How tiles are multiplied is for those that derive from it.
+class ProductBlock : public BlockWork, protected SharedUnit {
 public:
   ProductBlock(mlir::scf::ForallOp unit, mlir::ModuleOp module);
-  virtual ~ProductBlock() = default;
-
-  /// Builds the scf.forall, still empty.
-  OpenBlock open();
-  /// Builds the work of a block at `block.inside`.
-  void emit(const OpenBlock &block);
+  /// A block's index is of the batch, the rows and the columns.
+  OpenBlock open() override;
+  void emit(const OpenBlock &block) override;
 
 protected:
   /// Sums to the result, with `left`, `right`, `tiles` and `thread` given.
@@ -48,10 +37,10 @@ protected:
 };
 
 /// Products one by one: the way of all GPUs and types.
-std::unique_ptr<ProductBlock> makeScalarProduct(mlir::scf::ForallOp unit, mlir::ModuleOp module);
+std::unique_ptr<BlockWork> makeScalarProduct(mlir::scf::ForallOp unit, mlir::ModuleOp module);
 
 /// Products by matrix instructions of these cores.
-std::unique_ptr<ProductBlock> makeMatrixProduct(mlir::scf::ForallOp unit, mlir::ModuleOp module, Cores cores);
+std::unique_ptr<BlockWork> makeMatrixProduct(mlir::scf::ForallOp unit, mlir::ModuleOp module, Cores cores);
 
 } // namespace tegula::cuda
 

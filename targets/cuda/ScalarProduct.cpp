@@ -152,7 +152,7 @@ void ScalarProduct::work() {
       [&](Value buffer, ArrayRef<Value> sums) { return multiply(buffer, sums); }));
 }
 
-std::unique_ptr<ProductBlock> makeScalarProduct(scf::ForallOp unit, ModuleOp module) {
+std::unique_ptr<BlockWork> makeScalarProduct(scf::ForallOp unit, ModuleOp module) {
   return std::make_unique<ScalarProduct>(unit, module);
 }
 

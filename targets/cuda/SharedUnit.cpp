@@ -42,12 +42,18 @@ void Nest::split(Value linear, ArrayRef<unsigned> all, SmallVectorImpl<Value> &i
     indices[all.front()] = linear;
 }
 
-SharedUnit::SharedUnit(scf::ForallOp unit)
-    : unit(unit), b(unit), loc(unit.getLoc()), at(b, loc), plan(unit->getAttrOfType<tgl::PlanAttr>(tgl::kPlan)) {
-  for (auto op : unit.getOps<linalg::GenericOp>())
-    (root ? epilogue : root) = op;
+SharedUnit::SharedUnit(scf::ForallOp unit, linalg::GenericOp root, linalg::GenericOp epilogue)
+    : unit(unit), b(unit), loc(unit.getLoc()), at(b, loc), plan(unit->getAttrOfType<tgl::PlanAttr>(tgl::kPlan)),
+      root(root), epilogue(epilogue) {
   nest.emplace(at, root);
 }
+
+static linalg::GenericOp opOf(scf::ForallOp unit, size_t number) {
+  auto ops = llvm::to_vector(unit.getOps<linalg::GenericOp>());
+  return number < ops.size() ? ops[number] : linalg::GenericOp();
+}
+
+SharedUnit::SharedUnit(scf::ForallOp unit) : SharedUnit(unit, opOf(unit, 0), opOf(unit, 1)) {}
 
 Value SharedUnit::inlineBody(linalg::GenericOp op, ArrayRef<Value> arguments, ArrayRef<Value> indices) {
   IRMapping mapping;

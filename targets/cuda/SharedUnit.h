@@ -49,6 +49,8 @@ public:
 class SharedUnit {
 public:
   explicit SharedUnit(mlir::scf::ForallOp unit);
+  /// The same of `root` and `epilogue` (may be null) among others.
+  SharedUnit(mlir::scf::ForallOp unit, mlir::linalg::GenericOp root, mlir::linalg::GenericOp epilogue);
 
 protected:
   using Value = mlir::Value;

@@ -50,6 +50,7 @@ public:
   void addPasses(Stage stage, mlir::OpPassManager &pm) const override {
     if (stage == Stage::Tile) {
       pm.addNestedPass<mlir::func::FuncOp>(createFuseTransposes());
+      pm.addNestedPass<mlir::func::FuncOp>(createFuseAttention());
       pm.addNestedPass<mlir::func::FuncOp>(createTransposeWeights());
     }
     if (stage == Stage::Emit)

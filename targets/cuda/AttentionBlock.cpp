@@ -1,0 +1,105 @@
+//===- AttentionBlock.cpp - blocks of threads share the work of an attention ---------------===//
+
+#include "tegula/targets/cuda/AttentionBlock.h"
+
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+
+using namespace mlir;
+
+namespace tegula::cuda {
+
+static Attention opsOf(scf::ForallOp unit) { return *attentionOf(llvm::to_vector(unit.getOps<linalg::GenericOp>())); }
+
+AttentionBlock::AttentionBlock(scf::ForallOp unit)
+    : SharedUnit(unit, opsOf(unit).values, opsOf(unit).epilogue), attention(opsOf(unit)), scores(at, attention.scores) {
+  rows = scores.extentOf(attention.rows);
+  keys = scores.extents[attention.key];
+}
+
+OpenBlock AttentionBlock::open() {
+  int64_t size = plan.getBlock()[0];
+  std::optional<int64_t> known = extentOf(attention.scores, attention.rows),
+                         knownBatch = extentOf(attention.scores, attention.batch);
+  Value count = b.createOrFold<arith::CeilDivUIOp>(loc, rows, at.constant(size));
+  SmallVector<OpFoldResult> blocks{
+      knownBatch ? OpFoldResult(b.getIndexAttr(*knownBatch)) : OpFoldResult(scores.extentOf(attention.batch)),
+      known ? OpFoldResult(b.getIndexAttr((*known + size - 1) / size)) : OpFoldResult(count)};
+  SmallVector<Value> index = beginBlocks(blocks, plan.getThreads());
+  return {b.saveInsertionPoint(), thread, index};
+}
+
+void AttentionBlock::emit(const OpenBlock &block) {
+  b.restoreInsertionPoint(block.inside);
+  thread = block.thread;
+  batch.resize(attention.scores.getNumLoops());
+  valuesBatch.resize(attention.values.getNumLoops());
+  scores.split(block.index[0], attention.batch, batch);
+  for (auto [loop, other] : llvm::zip(attention.batch, attention.valuesBatch))
+    valuesBatch[other] = batch[loop];
+  firstRow = at.mul(block.index[1], at.constant(plan.getBlock()[0]));
+  work();
+}
+
+Value AttentionBlock::real(double value) {
+  return arith::ConstantOp::create(b, loc, b.getF32FloatAttr(static_cast<float>(value)));
+}
+
+Value AttentionBlock::within(Value index, Value extent) {
+  Value last = b.createOrFold<arith::SubIOp>(loc, extent, at.constant(1));
+  return b.createOrFold<arith::MinUIOp>(loc, index, last);
+}
+
+Value AttentionBlock::scoreOf(Value product, Value row, Value key) {
+  Value score = product;
+  if (attention.scale) {
+    SmallVector<Value> loopsOfScores(batch), place, arguments;
+    scores.split(row, attention.rows, loopsOfScores);
+    loopsOfScores[attention.key] = key;
+    for (AffineExpr expr : attention.scores.getIndexingMapsArray().back().getResults())
+      place.push_back(loopsOfScores[cast<AffineDimExpr>(expr).getPosition()]);
+    Value products = attention.scores.getDpsInitOperand(0)->get();
+    for (OpOperand *operand : attention.scale.getDpsInputOperands())
+      arguments.push_back(operand->get() == products ? product : read(attention.scale, *operand, place));
+    arguments.push_back({}); // the result, which is not read
+    score = inlineBody(attention.scale, arguments, place);
+  }
+  return score.getType().isF32() ? score : arith::ExtFOp::create(b, loc, b.getF32Type(), score).getResult();
+}
+
+Value AttentionBlock::powerOf(Value score, Value most) {
+  constexpr double kLog2e = 1.4426950408889634;
+  // Nothing but -inf so far: any finite number will do.
+  Value least = real(-std::numeric_limits<double>::infinity());
+  Value isNone = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, most, least);
+  Value base = arith::SelectOp::create(b, loc, isNone, real(0), most);
+  Value distance = arith::SubFOp::create(b, loc, score, base);
+  Value scaled = arith::MulFOp::create(b, loc, distance, real(kLog2e));
+  return LLVM::CallIntrinsicOp::create(b, loc, b.getF32Type(), b.getStringAttr("llvm.nvvm.ex2.approx.ftz"),
+                                       ValueRange{scaled})
+      .getResults();
+}
+
+Value AttentionBlock::greater(Value a, Value b2) { return arith::MaxNumFOp::create(b, loc, a, b2); }
+
+Value AttentionBlock::shareOf(Value power) {
+  Type type = getElementTypeOrSelf(attention.values.getDpsInputs()[0].getType());
+  return type.isF32() ? power : arith::TruncFOp::create(b, loc, type, power).getResult();
+}
+
+Value AttentionBlock::exchange(Value value, int64_t distance) {
+  Type i32 = b.getI32Type();
+  auto number = [&](int64_t bits) { return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(bits)).getResult(); };
+  Value bits = arith::BitcastOp::create(b, loc, i32, value);
+  Value moved = NVVM::ShflOp::create(b, loc, i32, number(-1), bits, number(distance), number(31), NVVM::ShflKind::bfly,
+                                     UnitAttr());
+  return arith::BitcastOp::create(b, loc, b.getF32Type(), moved);
+}
+
+void AttentionBlock::writeAt(Value value, Value row, Value column) {
+  SmallVector<Value> indices(valuesBatch);
+  nest->split(row, attention.valuesRows, indices);
+  nest->split(column, attention.columns, indices);
+  write(value, indices);
+}
+
+} // namespace tegula::cuda

@@ -1,0 +1,58 @@
+//===- AttentionBlock.h - blocks of threads share the work of an attention -----------------===//
+#ifndef TEGULA_TARGETS_CUDA_ATTENTIONBLOCK_H
+#define TEGULA_TARGETS_CUDA_ATTENTIONBLOCK_H
+
+#include "tegula/targets/cuda/Attention.h"
+#include "tegula/targets/cuda/Families.h"
+#include "tegula/targets/cuda/SharedUnit.h"
+
+namespace tegula::cuda {
+
+/// What one block of threads does of an attention: some of its rows (queries), all of their keys, one after the other,
+/// with the greatest score so far and sums that are relative to it (online softmax).
+class AttentionBlock : public BlockWork, protected SharedUnit {
+public:
+  explicit AttentionBlock(mlir::scf::ForallOp unit);
+  /// A block's index is of the batch and the rows.
+  OpenBlock open() override;
+  void emit(const OpenBlock &block) override;
+
+protected:
+  /// The work of the block whose rows begin at `firstRow`, with `batch` and `valuesBatch` given.
+  virtual void work() = 0;
+
+  /// What a row has had of its keys: f32.
+  struct Row {
+    Value most, sum;
+  };
+
+  Value real(double value);
+  /// The score at a row and a key of which the first product gave `product`; of f32. Both are inside.
+  Value scoreOf(Value product, Value row, Value key);
+  /// 2 to the power of (score - most) in units of log2(e): exp. Of no scores at all, 0.
+  Value powerOf(Value score, Value most);
+  Value greater(Value a, Value b);
+  /// The power in the type of the second product's left side.
+  Value shareOf(Value power);
+  /// Combines the lanes whose numbers differ in one bit.
+  Value exchange(Value value, int64_t distance);
+  /// Stores one element of the result.
+  void writeAt(Value value, Value row, Value column);
+  /// `index`, or the last of `extent` if it is beyond.
+  Value within(Value index, Value extent);
+
+  Attention attention;
+  Nest scores; // `nest` is that of the values
+  llvm::SmallVector<Value> batch, valuesBatch;
+  Value firstRow, rows, keys;
+};
+
+/// Four threads a row, without shared memory: the way of all GPUs and types.
+std::unique_ptr<BlockWork> makeScalarAttention(mlir::scf::ForallOp unit);
+
+/// By matrix instructions, from sm_75 on.
+std::unique_ptr<BlockWork> makeMatrixAttention(mlir::scf::ForallOp unit, mlir::ModuleOp module, Cores cores);
+
+} // namespace tegula::cuda
+
+#endif
