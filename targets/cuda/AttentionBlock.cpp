@@ -66,17 +66,29 @@ Value AttentionBlock::scoreOf(Value product, Value row, Value key) {
   return score.getType().isF32() ? score : arith::ExtFOp::create(b, loc, b.getF32Type(), score).getResult();
 }
 
-Value AttentionBlock::powerOf(Value score, Value most) {
-  constexpr double kLog2e = 1.4426950408889634;
-  // Nothing but -inf so far: any finite number will do.
+static constexpr double kLog2e = 1.4426950408889634;
+
+Value AttentionBlock::finite(Value most) {
   Value least = real(-std::numeric_limits<double>::infinity());
   Value isNone = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, most, least);
-  Value base = arith::SelectOp::create(b, loc, isNone, real(0), most);
-  Value distance = arith::SubFOp::create(b, loc, score, base);
-  Value scaled = arith::MulFOp::create(b, loc, distance, real(kLog2e));
+  return arith::SelectOp::create(b, loc, isNone, real(0), most);
+}
+
+Value AttentionBlock::baseOf(Value most) { return arith::MulFOp::create(b, loc, most, real(-kLog2e)); }
+
+static Value powerOfTwo(OpBuilder &b, Location loc, Value exponent) {
   return LLVM::CallIntrinsicOp::create(b, loc, b.getF32Type(), b.getStringAttr("llvm.nvvm.ex2.approx.ftz"),
-                                       ValueRange{scaled})
+                                       ValueRange{exponent})
       .getResults();
+}
+
+Value AttentionBlock::powerOf(Value score, Value base) {
+  return powerOfTwo(b, loc, LLVM::FMAOp::create(b, loc, score, real(kLog2e), base));
+}
+
+Value AttentionBlock::shrinkage(Value before, Value now) {
+  Value distance = arith::SubFOp::create(b, loc, before, now);
+  return powerOfTwo(b, loc, arith::MulFOp::create(b, loc, distance, real(kLog2e)));
 }
 
 Value AttentionBlock::greater(Value a, Value b2) { return arith::MaxNumFOp::create(b, loc, a, b2); }

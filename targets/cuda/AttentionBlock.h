@@ -29,8 +29,13 @@ protected:
   Value real(double value);
   /// The score at a row and a key of which the first product gave `product`; of f32. Both are inside.
   Value scoreOf(Value product, Value row, Value key);
-  /// 2 to the power of (score - most) in units of log2(e): exp. Of no scores at all, 0.
-  Value powerOf(Value score, Value most);
+  /// The greatest score of a row, or of no scores at all (-inf) any finite number.
+  Value finite(Value most);
+  /// exp(score - most), of which `base` is -most log2(e): one multiply-add, and a power of two.
+  Value powerOf(Value score, Value base);
+  Value baseOf(Value most);
+  /// exp(before - now) of two greatest scores: exactly 1 where they are the same, or many keys would add up errors.
+  Value shrinkage(Value before, Value now);
   Value greater(Value a, Value b);
   /// The power in the type of the second product's left side.
   Value shareOf(Value power);

@@ -149,10 +149,10 @@ SmallVector<Value> MatrixAttention::take(Value tile, Value buffer, Values state)
       for (int64_t distance : {1, 2})
         ofTile = greater(ofTile, exchange(ofTile, distance));
       now = greater(most, ofTile);
-      Value smaller = powerOf(most, now);
+      Value base = baseOf(finite(now)), smaller = shrinkage(most, finite(now));
       sum = arith::MulFOp::create(b, loc, sum, smaller);
       for (Value score : ofRow) {
-        Value power = powerOf(score, now);
+        Value power = powerOf(score, base);
         sum = arith::AddFOp::create(b, loc, sum, power);
         shares[group][half].push_back(shareOf(power));
       }
