@@ -43,7 +43,11 @@ struct LowerContractions : impl::LowerContractionsBase<LowerContractions> {
 
   void lower(scf::ForallOp unit) {
     SmallVector<cuda::Cores> families{cuda::Cores::None};
-    if (unit->getAttrOfType<tgl::PlanAttr>(tgl::kPlan).getDot() > 1)
+    auto plan = unit->getAttrOfType<tgl::PlanAttr>(tgl::kPlan);
+    if (plan.getBlock()[2] == 1)
+      return cuda::emitForFamilies(unit, getOperation(), families,
+                                   [&](cuda::Cores) { return cuda::makeFewRowsProduct(unit, getOperation()); });
+    if (plan.getDot() > 1)
       families = cuda::familiesOf(unit, *cuda::factorsOf(*unit.getOps<linalg::GenericOp>().begin()));
     cuda::emitForFamilies(unit, getOperation(), families, [&](cuda::Cores cores) {
       return cores == cuda::Cores::None ? cuda::makeScalarProduct(unit, getOperation())

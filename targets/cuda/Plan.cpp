@@ -44,6 +44,26 @@ static Attribute startOf(linalg::GenericOp root) {
   return fill && matchPattern(fill.value(), m_Constant(&start)) ? start : Attribute();
 }
 
+/// Columns of a block whose threads share the depth of a few rows; 0 where that is not the way.
+static int64_t fewRowsColumns(linalg::GenericOp root) {
+  constexpr int64_t kMostRows = 8, kMostColumns = 32, kLeastColumns = 16, kLeastDepth = 128;
+  std::optional<Contraction> loops = contractionOf(root);
+  if (!loops || !startOf(root))
+    return 0;
+  std::optional<int64_t> rows = extentOf(root, loops->rows);
+  int64_t batch = extentOf(root, loops->batch).value_or(1), columns = extentOf(root, loops->columns).value_or(512),
+          depth = extentOf(root, loops->depth).value_or(512);
+  Type sum = root.getBlock()->getArguments().back().getType();
+  // Neighbours in memory are columns; where they are along the depth, warps have a row each.
+  AffineMap right = root.getIndexingMapsArray()[1];
+  auto fast = dyn_cast<AffineDimExpr>(right.getResults().empty() ? AffineExpr() : right.getResults().back());
+  bool areColumnsFast = fast && llvm::is_contained(loops->columns, fast.getPosition());
+  if (!rows || *rows < 1 || *rows > kMostRows || columns < kLeastColumns || depth < kLeastDepth || !areColumnsFast ||
+      !(sum.isF32() || sum.isInteger(32)))
+    return 0;
+  return batch * ((columns + kMostColumns - 1) / kMostColumns) >= kEnoughBlocks ? kMostColumns : kLeastColumns;
+}
+
 static std::optional<Tile> tileOf(linalg::GenericOp root, tgl::TargetAttr target) {
   std::optional<Contraction> loops = contractionOf(root);
   if (!loops || !startOf(root))
@@ -85,6 +105,8 @@ tgl::PlanAttr planUnit(linalg::GenericOp root, tgl::TargetAttr target) {
     return tgl::PlanAttr::get(root.getContext(), /*vectorLoop=*/-1, /*lanes=*/1, columns, /*unrollLoop=*/-1, rows,
                               block, dot, /*rows=*/0, /*depth=*/0, /*outer=*/1, threads);
   };
+  if (int64_t columns = fewRowsColumns(root))
+    return make(1, 1, {8, columns, 1}, kThreads);
   if (std::optional<Tile> tile = tileOf(root, target))
     return make(tile->ownColumns, tile->ownRows, {tile->rows, tile->columns, tile->depth}, tile->threads(),
                 tile->areMatrices ? tile->depth / 2 : 1);

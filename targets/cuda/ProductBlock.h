@@ -39,6 +39,9 @@ protected:
 /// Products one by one: the way of all GPUs and types.
 std::unique_ptr<BlockWork> makeScalarProduct(mlir::scf::ForallOp unit, mlir::ModuleOp module);
 
+/// Products of a few rows, whose depth the threads share.
+std::unique_ptr<BlockWork> makeFewRowsProduct(mlir::scf::ForallOp unit, mlir::ModuleOp module);
+
 /// Products by matrix instructions of these cores.
 std::unique_ptr<BlockWork> makeMatrixProduct(mlir::scf::ForallOp unit, mlir::ModuleOp module, Cores cores);
 
