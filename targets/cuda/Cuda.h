@@ -31,6 +31,10 @@ unsigned ptxVersionOf(Chip chip);
 /// The plan of one unit.
 tgl::PlanAttr planUnit(mlir::linalg::GenericOp root, tgl::TargetAttr target);
 
+/// Into how many parts the depth of a product should be split so that blocks of threads are enough; 0: they are, or
+/// they are not known.
+int64_t waysToSplit(mlir::linalg::GenericOp root, tgl::TargetAttr target);
+
 /// Lowers a module of the buffer stage to the LLVM and NVVM dialects.
 void addLoweringPasses(mlir::OpPassManager &pm);
 

@@ -44,6 +44,16 @@ def LowerAttention : Pass<"tegula-lower-attention", "::mlir::ModuleOp"> {
   let statistics = [Statistic<"lowered", "lowered", "Number of attentions">];
 }
 
+def SplitDepth : Pass<"tegula-split-depth", "::mlir::func::FuncOp"> {
+  let summary = "Share the depth of products with few sums among blocks";
+  let description = [{
+    A product that would have too few blocks of threads becomes one of parts of the depth, whose sums are added up by a unit of
+    their own, with the epilogue (split-K).
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect"];
+  let statistics = [Statistic<"parts", "split", "Number of products">];
+}
+
 def TransposeWeights : Pass<"tegula-transpose-weights", "::mlir::func::FuncOp"> {
   let summary = "Lay constant right sides of products of bytes along the depth";
   let description = [{

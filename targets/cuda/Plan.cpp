@@ -116,4 +116,18 @@ tgl::PlanAttr planUnit(linalg::GenericOp root, tgl::TargetAttr target) {
   return make(1, 1, SmallVector<int64_t>(root.getNumParallelLoops(), 1), 0);
 }
 
+int64_t waysToSplit(linalg::GenericOp root, tgl::TargetAttr target) {
+  tgl::PlanAttr plan = planUnit(root, target);
+  if (!plan.getThreads() || plan.getBlock().size() != 3 || plan.getBlock()[2] == 1)
+    return 0;
+  Contraction loops = *contractionOf(root);
+  std::optional<int64_t> batch = extentOf(root, loops.batch), rows = extentOf(root, loops.rows),
+                         columns = extentOf(root, loops.columns);
+  if (!batch || !rows || !columns || !extentOf(root, loops.depth))
+    return 0;
+  int64_t blocks = *batch * ((*rows + plan.getBlock()[0] - 1) / plan.getBlock()[0]) *
+                   ((*columns + plan.getBlock()[1] - 1) / plan.getBlock()[1]);
+  return blocks * 2 <= kEnoughBlocks && blocks > 0 ? (kEnoughBlocks + blocks - 1) / blocks : 0;
+}
+
 } // namespace tegula::cuda

@@ -52,6 +52,8 @@ public:
       pm.addNestedPass<mlir::func::FuncOp>(createFuseTransposes());
       pm.addNestedPass<mlir::func::FuncOp>(createFuseAttention());
       pm.addNestedPass<mlir::func::FuncOp>(createTransposeWeights());
+      // Of weights as they lie then.
+      pm.addNestedPass<mlir::func::FuncOp>(createSplitDepth());
     }
     if (stage == Stage::Emit)
       cuda::addLoweringPasses(pm);
