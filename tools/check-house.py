@@ -14,7 +14,8 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LIBRARIES = ("compiler/", "dialects/", "targets/", "runtime/")
 VERBS = ("Bind", "Choose", "Convert", "Emit", "Externalize", "Fold", "Fuse", "Hoist", "Lower", "Outline", "Pack", "Peel",
-         "Place", "Plan", "Prefetch", "Quantize", "Reuse", "Simplify", "Split", "Tile", "Transpose", "Unroll", "Vectorize", "Verify")
+         "Place", "Plan", "Prefetch", "Quantize", "Reuse", "Simplify", "Split", "Tile", "Transpose", "Unroll", "Vectorize",
+         "Verify")
 
 # (rule, path) -> why the rule does not hold there.
 EXCEPTIONS = {

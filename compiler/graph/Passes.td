@@ -58,7 +58,7 @@ def LowerPrecision : Pass<"tegula-lower-precision", "::mlir::func::FuncOp"> {
   let summary = "Keep the weights of products as f16 or bf16, and sums as f32";
   let description = [{
     Constant factors of `nn.matmul` and of `nn.conv` with one group, and tables of `nn.gather`, are rounded to `type`, half the
-    size, unless that makes a number infinite; sums and all else stay f32. The other factor is rounded to bf16 as well where the target multiplies pairs of bf16 (`realDot` of `#tgl.target`);
+    size, unless that makes a number infinite; sums and all else stay f32. The other factor is rounded to bf16 as well where the target multiplies such numbers by each other (`realDot` of `#tgl.target`);
     input channels are filled up to an even number for that. In products of f16 and bf16, where there are no such pairs, the
     other factor becomes f32 beforehand.
   }];

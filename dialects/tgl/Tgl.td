@@ -53,8 +53,9 @@ def Tgl_PlanAttr : Tgl_Attr<"Plan", "plan"> {
     taken at a time; `unroll` is a multiple of `rows`, and what is left of the loop beyond multiples of `rows` is done by vectors.
     With `threads`, so many threads share a block of a product: `block` is its rows (all loops of the left side alone, as one), columns
     and depth, and each thread holds `unroll` rows by `vectors` columns of sums (with `dot`, each warp does, by matrix
-    instructions on `dot` neighbours along the depth); without a `block` each warp of them shares a row of a
-    reduction.
+    instructions on `dot` neighbours along the depth); of a depth of 1, they share the depth itself for a few rows. With a fourth
+    entry, `block` is of an attention: rows of queries, keys, and depth and columns filled up. Without a `block` each warp of them
+    shares a row of a reduction.
 
     Example: `#tgl.plan<vectorLoop = 1, lanes = 8, vectors = 2, unrollLoop = 0, unroll = 6, block = [48, 0]>`
   }];

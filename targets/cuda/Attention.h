@@ -3,7 +3,7 @@
 #define TEGULA_TARGETS_CUDA_ATTENTION_H
 
 #include "tegula/targets/cuda/Contraction.h"
-#include "tegula/targets/cuda/Cores.h"
+#include "tegula/targets/cuda/block/Cores.h"
 
 namespace tegula::cuda {
 

@@ -10,8 +10,8 @@
 // Needs: memrefs, units of FuseAttention. Leaves: none of these. Idempotent.
 //===----------------------------------------------------------------------===//
 
-#include "tegula/targets/cuda/AttentionBlock.h"
 #include "tegula/targets/cuda/Passes.h"
+#include "tegula/targets/cuda/block/AttentionBlock.h"
 
 using namespace mlir;
 

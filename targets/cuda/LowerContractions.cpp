@@ -17,7 +17,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tegula/targets/cuda/Passes.h"
-#include "tegula/targets/cuda/ProductBlock.h"
+#include "tegula/targets/cuda/block/ProductBlock.h"
 
 using namespace mlir;
 

@@ -12,7 +12,7 @@
 
 #include "tegula/targets/cuda/Passes.h"
 #include "tegula/targets/cuda/Reduction.h"
-#include "tegula/targets/cuda/SharedUnit.h"
+#include "tegula/targets/cuda/block/SharedUnit.h"
 
 #include "mlir/IR/IRMapping.h"
 

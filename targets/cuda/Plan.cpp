@@ -1,8 +1,8 @@
 //===- Plan.cpp - how a unit is spread over a GPU ----------------------------------------===//
 
-#include "tegula/targets/cuda/Cores.h"
 #include "tegula/targets/cuda/Cuda.h"
 #include "tegula/targets/cuda/Reduction.h"
+#include "tegula/targets/cuda/block/Cores.h"
 
 #include "mlir/IR/Matchers.h"
 

@@ -61,3 +61,29 @@ func.func @window(%x: memref<2x34x16xf32>, %w: memref<3x16x32xf32>, %y: memref<2
   } {tgl.plan = #tgl.plan<vectorLoop = -1, lanes = 1, vectors = 4, unrollLoop = -1, unroll = 4, block = [32, 32, 16] over 64>}
   return
 }
+
+// Of two rows, all threads share the depth: each reads four columns of every 64th row of the right side, 16 bytes at a time; lanes
+// with the same columns add up what they have, then warps through shared memory.
+// CHECK-LABEL: @few_rows
+// CHECK: scf.forall ({{.*}}) in (8) {
+// CHECK: scf.for {{.*}} iter_args
+// CHECK-COUNT-4: vector.load {{.*}} vector<4xf32>
+// CHECK: arith.mulf
+// CHECK: nvvm.shfl.sync bfly
+// CHECK: llvm.store {{.*}} !llvm.ptr<3>
+// CHECK: nvvm.barrier0
+// CHECK-COUNT-8: llvm.load {{.*}} !llvm.ptr<3>
+// CHECK: memref.store
+// CHECK: } {tgl.threads = 256 : i64}
+func.func @few_rows(%a: memref<2x512xf32>, %b: memref<512x128xf32>, %y: memref<2x128xf32>) {
+  scf.forall (%u) in (1) {
+    linalg.generic {indexing_maps = [#a, #b, #c], iterator_types = ["parallel", "parallel", "reduction"]}
+        ins(%a, %b : memref<2x512xf32>, memref<512x128xf32>) outs(%y : memref<2x128xf32>) attrs = {tgl.start = 0.0 : f32} {
+    ^bb0(%x: f32, %w: f32, %s: f32):
+      %p = arith.mulf %x, %w : f32
+      %t = arith.addf %s, %p : f32
+      linalg.yield %t : f32
+    }
+  } {tgl.plan = #tgl.plan<vectorLoop = -1, lanes = 1, vectors = 1, unrollLoop = -1, unroll = 1, block = [8, 16, 1] over 256>}
+  return
+}

@@ -1,6 +1,6 @@
 //===- SharedUnit.cpp - a unit whose threads share the work -------------------------------===//
 
-#include "tegula/targets/cuda/SharedUnit.h"
+#include "tegula/targets/cuda/block/SharedUnit.h"
 
 #include "mlir/Dialect/Affine/Utils.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"

@@ -1,6 +1,6 @@
 //===- ProductBlock.cpp - blocks of threads share the work of a product -------------------===//
 
-#include "tegula/targets/cuda/ProductBlock.h"
+#include "tegula/targets/cuda/block/ProductBlock.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 

@@ -1,6 +1,6 @@
 //===- AttentionBlock.cpp - blocks of threads share the work of an attention ---------------===//
 
-#include "tegula/targets/cuda/AttentionBlock.h"
+#include "tegula/targets/cuda/block/AttentionBlock.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 

@@ -1,10 +1,10 @@
 //===- AttentionBlock.h - blocks of threads share the work of an attention -----------------===//
-#ifndef TEGULA_TARGETS_CUDA_ATTENTIONBLOCK_H
-#define TEGULA_TARGETS_CUDA_ATTENTIONBLOCK_H
+#ifndef TEGULA_TARGETS_CUDA_BLOCK_ATTENTIONBLOCK_H
+#define TEGULA_TARGETS_CUDA_BLOCK_ATTENTIONBLOCK_H
 
 #include "tegula/targets/cuda/Attention.h"
-#include "tegula/targets/cuda/Families.h"
-#include "tegula/targets/cuda/SharedUnit.h"
+#include "tegula/targets/cuda/block/Families.h"
+#include "tegula/targets/cuda/block/SharedUnit.h"
 
 namespace tegula::cuda {
 

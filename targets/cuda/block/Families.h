@@ -1,8 +1,8 @@
 //===- Families.h - work that families of GPUs do in different ways ------------------------===//
-#ifndef TEGULA_TARGETS_CUDA_FAMILIES_H
-#define TEGULA_TARGETS_CUDA_FAMILIES_H
+#ifndef TEGULA_TARGETS_CUDA_BLOCK_FAMILIES_H
+#define TEGULA_TARGETS_CUDA_BLOCK_FAMILIES_H
 
-#include "tegula/targets/cuda/Cores.h"
+#include "tegula/targets/cuda/block/Cores.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
 

@@ -1,10 +1,10 @@
 //===- ProductBlock.h - blocks of threads share the work of a product ---------------------===//
-#ifndef TEGULA_TARGETS_CUDA_PRODUCTBLOCK_H
-#define TEGULA_TARGETS_CUDA_PRODUCTBLOCK_H
+#ifndef TEGULA_TARGETS_CUDA_BLOCK_PRODUCTBLOCK_H
+#define TEGULA_TARGETS_CUDA_BLOCK_PRODUCTBLOCK_H
 
 #include "tegula/targets/cuda/Contraction.h"
-#include "tegula/targets/cuda/Families.h"
-#include "tegula/targets/cuda/Side.h"
+#include "tegula/targets/cuda/block/Families.h"
+#include "tegula/targets/cuda/block/Side.h"
 
 namespace tegula::cuda {
 

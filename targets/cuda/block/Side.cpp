@@ -1,6 +1,6 @@
 //===- Side.cpp - one side of a product, by tiles -----------------------------------------===//
 
-#include "tegula/targets/cuda/Side.h"
+#include "tegula/targets/cuda/block/Side.h"
 #include "tegula/compiler/tile/Dot.h"
 #include "tegula/targets/cuda/Contraction.h"
 

@@ -1,9 +1,9 @@
 //===- MatrixTile.h - tiles that matrix instructions read ---------------------------------===//
-#ifndef TEGULA_TARGETS_CUDA_MATRIXTILE_H
-#define TEGULA_TARGETS_CUDA_MATRIXTILE_H
+#ifndef TEGULA_TARGETS_CUDA_BLOCK_MATRIXTILE_H
+#define TEGULA_TARGETS_CUDA_BLOCK_MATRIXTILE_H
 
-#include "tegula/targets/cuda/Cores.h"
-#include "tegula/targets/cuda/Side.h"
+#include "tegula/targets/cuda/block/Cores.h"
+#include "tegula/targets/cuda/block/Side.h"
 
 namespace tegula::cuda {
 

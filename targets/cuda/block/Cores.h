@@ -1,6 +1,6 @@
 //===- Cores.h - matrix instructions of GPUs ----------------------------------------------===//
-#ifndef TEGULA_TARGETS_CUDA_CORES_H
-#define TEGULA_TARGETS_CUDA_CORES_H
+#ifndef TEGULA_TARGETS_CUDA_BLOCK_CORES_H
+#define TEGULA_TARGETS_CUDA_BLOCK_CORES_H
 
 #include "tegula/targets/cuda/Contraction.h"
 #include "tegula/targets/cuda/Cuda.h"

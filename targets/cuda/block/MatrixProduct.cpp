@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "tegula/targets/cuda/MatrixTile.h"
-#include "tegula/targets/cuda/ProductBlock.h"
+#include "tegula/targets/cuda/block/MatrixTile.h"
+#include "tegula/targets/cuda/block/ProductBlock.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 

@@ -1,6 +1,6 @@
 //===- SharedUnit.h - a unit whose threads share the work ---------------------------------===//
-#ifndef TEGULA_TARGETS_CUDA_SHAREDUNIT_H
-#define TEGULA_TARGETS_CUDA_SHAREDUNIT_H
+#ifndef TEGULA_TARGETS_CUDA_BLOCK_SHAREDUNIT_H
+#define TEGULA_TARGETS_CUDA_BLOCK_SHAREDUNIT_H
 
 #include "tegula/dialects/tgl/Tgl.h"
 

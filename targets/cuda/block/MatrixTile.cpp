@@ -1,6 +1,6 @@
 //===- MatrixTile.cpp - tiles that matrix instructions read -------------------------------===//
 
-#include "tegula/targets/cuda/MatrixTile.h"
+#include "tegula/targets/cuda/block/MatrixTile.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"

@@ -1,6 +1,6 @@
 //===- Cores.cpp - matrix instructions of GPUs --------------------------------------------===//
 
-#include "tegula/targets/cuda/Cores.h"
+#include "tegula/targets/cuda/block/Cores.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 

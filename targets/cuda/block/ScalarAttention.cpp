@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "tegula/targets/cuda/AttentionBlock.h"
+#include "tegula/targets/cuda/block/AttentionBlock.h"
 
 using namespace mlir;
 

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "tegula/targets/cuda/AttentionBlock.h"
-#include "tegula/targets/cuda/MatrixTile.h"
+#include "tegula/targets/cuda/block/AttentionBlock.h"
+#include "tegula/targets/cuda/block/MatrixTile.h"
 
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"

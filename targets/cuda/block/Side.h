@@ -1,8 +1,8 @@
 //===- Side.h - one side of a product, by tiles -------------------------------------------===//
-#ifndef TEGULA_TARGETS_CUDA_SIDE_H
-#define TEGULA_TARGETS_CUDA_SIDE_H
+#ifndef TEGULA_TARGETS_CUDA_BLOCK_SIDE_H
+#define TEGULA_TARGETS_CUDA_BLOCK_SIDE_H
 
-#include "tegula/targets/cuda/SharedUnit.h"
+#include "tegula/targets/cuda/block/SharedUnit.h"
 
 namespace tegula::cuda {
 

@@ -1,6 +1,6 @@
 //===- Families.cpp - work that families of GPUs do in different ways ----------------------===//
 
-#include "tegula/targets/cuda/Families.h"
+#include "tegula/targets/cuda/block/Families.h"
 #include "tegula/targets/cuda/Passes.h"
 
 #include "mlir/Dialect/LLVMIR/FunctionCallUtils.h"
