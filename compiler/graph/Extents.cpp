@@ -52,8 +52,10 @@ int64_t Extents::ofInput(BlockArgument input, int64_t axis) {
   return number({kSymbol, symbol->second});
 }
 
-int64_t Extents::window(int64_t extent, int64_t more, int64_t stride) {
-  return more == 0 && stride == 1 ? extent : number({kWindow, extent, more, stride});
+int64_t Extents::window(int64_t extent, int64_t more, int64_t stride, bool isPool) {
+  // An extent shorter than the window may have a window of a pool, but none of a convolution.
+  Kind kind = isPool && more < 0 && stride > 1 ? kPool : kWindow;
+  return more == 0 && stride == 1 ? extent : number({kind, extent, more, stride});
 }
 
 template <typename Op> int64_t Extents::ofWindows(Op op, ArrayRef<int64_t> kernel, int64_t axis) {
@@ -63,7 +65,7 @@ template <typename Op> int64_t Extents::ofWindows(Op op, ArrayRef<int64_t> kerne
   if (at < 0 || at >= (int64_t)kernel.size() || ShapedType::isDynamicShape(kernel))
     return fresh();
   int64_t more = op.getLow()[at] + op.getHigh()[at] - (kernel[at] - 1) * op.getDilations()[at];
-  return window(of(op.getX(), axis), more, op.getStrides()[at]);
+  return window(of(op.getX(), axis), more, op.getStrides()[at], isa<nn::PoolOp>(op.getOperation()));
 }
 
 int64_t Extents::compute(Value value, int64_t axis) {

@@ -27,11 +27,11 @@ private:
   /// A spatial or batch axis of a convolution's or pool's result.
   template <typename Op> int64_t ofWindows(Op op, llvm::ArrayRef<int64_t> kernel, int64_t axis);
   /// How many windows, `stride` apart, an extent holds that is `more` elements longer, or shorter.
-  int64_t window(int64_t extent, int64_t more, int64_t stride);
+  int64_t window(int64_t extent, int64_t more, int64_t stride, bool isPool = false);
   int64_t number(Key key) { return numbers.try_emplace(key, numbers.size()).first->second; }
   int64_t fresh() { return number({kFresh, static_cast<int64_t>(numbers.size())}); }
 
-  enum Kind : int64_t { kConstant, kSymbol, kFresh, kMax, kWindow, kSum };
+  enum Kind : int64_t { kConstant, kSymbol, kFresh, kMax, kWindow, kPool, kSum };
   mlir::func::FuncOp function;
   std::map<Key, int64_t> numbers;
   llvm::StringMap<int64_t> symbols;

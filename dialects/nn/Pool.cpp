@@ -19,21 +19,30 @@ struct Window {
   bool ceil;
   int64_t reach() const { return (kernel - 1) * dilation + 1; }
 
+  /// Whether the padded axis may be shorter than a window though x has elements, by less than a stride.
+  bool mayBeShort() const { return stride > 1 && low + high + 1 < reach(); }
+  /// By how much the last window may leave the padded axis.
+  int64_t overhang() const { return ceil || mayBeShort() ? stride - 1 : 0; }
+
   /// How many windows an axis of `extent` elements has, as in the standard: with `ceil` the last one may leave the
-  /// padded axis, but has to start inside x or its low pad. Negative or 0 when the padded axis is too short.
+  /// padded axis, but has to start inside x or its low pad. A padded axis shorter than a window by less than a stride
+  /// has one of those without `ceil` too: the standard's formula says none, but ONNX's shape inference and ONNX Runtime
+  /// divide towards 0.
   int64_t count(int64_t extent) const {
-    int64_t room = low + extent + high - reach();
-    if (room < 0)
-      return 0;
-    int64_t steps = (room + (ceil ? stride - 1 : 0)) / stride;
-    return ceil && steps * stride >= low + extent ? steps : steps + 1;
+    int64_t room = std::max(low + extent + high - reach(), -stride);
+    bool isUp = ceil || (mayBeShort() && room < 0);
+    int64_t steps = llvm::divideFloorSigned(room + (isUp ? stride - 1 : 0), stride);
+    return isUp && steps * stride >= low + extent ? steps : steps + 1;
   }
   Value count(LoweringBuilder &b, Value extent) const {
     Value zero = b.index(0), one = b.index(1), width = b.index(stride);
-    Value room = b.max(b.add(extent, b.index(low + high - reach() + (ceil ? stride - 1 : 0))), b.index(-stride));
-    Value steps = arith::FloorDivSIOp::create(b.b, b.loc, room, width);
+    Value room = b.max(b.add(extent, b.index(low + high - reach())), b.index(-stride));
+    Value up = b.add(room, b.index(overhang()));
+    if (!ceil && mayBeShort())
+      up = b.select(b.compare("lt", room, zero), up, room);
+    Value steps = arith::FloorDivSIOp::create(b.b, b.loc, up, width);
     Value windows = b.add(steps, one);
-    if (ceil) {
+    if (ceil || mayBeShort()) {
       Value isOutside = b.compare("ge", b.mul(steps, width), b.add(extent, b.index(low)));
       windows = b.select(isOutside, steps, windows);
     }
@@ -106,7 +115,7 @@ static LogicalResult inferWindows(std::optional<Location> location, Adaptor adap
     if (ShapedType::isDynamic(extent))
       continue;
     int64_t padded = axis.low + extent + axis.high;
-    if (padded < axis.reach()) // pool C2
+    if (padded < axis.reach() && axis.count(extent) == 0) // pool C2
       return emitOptionalError(location, "the kernel covers ", axis.reach(), " elements of spatial axis ", i,
                                ", but the padded input has ", padded);
     extent = axis.count(extent);
@@ -119,7 +128,7 @@ static Value padWindows(LoweringBuilder &b, Value x, const Windows &windows, Val
   Shape sizes = b.extents(x), before(sizes.size(), b.b.getIndexAttr(0)), after = before;
   bool isPadded = false;
   for (auto [i, axis] : llvm::enumerate(windows.axes)) {
-    int64_t at = windows.first + i, margin = axis.low + axis.high + (axis.ceil ? axis.stride - 1 : 0);
+    int64_t at = windows.first + i, margin = axis.low + axis.high + axis.overhang();
     if (auto known = getConstantIntValue(sizes[at]))
       margin = axis.padded(*known) - *known;
     before[at] = b.b.getIndexAttr(axis.low);
@@ -221,7 +230,7 @@ static Value axisDivisors(LoweringBuilder &b, PoolOp op, Value x, const Windows 
           above = op.getCountIncludePad() ? axis.low + axis.high : axis.low;
   auto known = getConstantIntValue(extent);
   if (!known) {
-    bool isWhole = !axis.ceil && (op.getCountIncludePad() || (axis.low == 0 && axis.high == 0));
+    bool isWhole = axis.overhang() == 0 && (op.getCountIncludePad() || (axis.low == 0 && axis.high == 0));
     if (isWhole)
       return {};
     return countedElements(b, axis, places, b.index(begin), b.add(b.asValue(extent), b.index(above)), number);

@@ -8,10 +8,10 @@ def Nn_PoolOp : Nn_InferredOp<"pool"> {
   let description = [{
     Kinds: max, average, sum. Layouts as in `nn.conv` (`x: [N, C, D...]` or `[N, D..., C]`). An average divides by the number
     of window elements inside x, or inside the padded x with `count_include_pad`. `ceil` rounds the number of
-    windows up, as in the standard.
+    windows up, as in the standard. A padded input shorter than the dilated kernel by less than a stride has one window.
 
     (C1) One kernel extent, stride, dilation, low and high pad per spatial axis.
-    (C2) The padded input holds the dilated kernel.
+    (C2) The padded input holds the dilated kernel, or lacks less than a stride of it.
 
     ```mlir
     func.func @f(%x: tensor<1x3x8x8xf32>) -> tensor<1x3x4x4xf32> {

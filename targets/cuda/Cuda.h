@@ -38,6 +38,9 @@ int64_t waysToSplit(mlir::linalg::GenericOp root, tgl::TargetAttr target);
 /// Lowers a module of the buffer stage to the LLVM and NVVM dialects.
 void addLoweringPasses(mlir::OpPassManager &pm);
 
+/// Has the context know how kernels become LLVM IR; before emitPtx, which may then run in several threads.
+void registerTranslations(mlir::MLIRContext &context);
+
 /// The kernels of a lowered module as PTX for `chip`; empty with a message in `why` on failure.
 std::string emitPtx(mlir::ModuleOp module, Chip chip, int optLevel, std::string &why);
 

@@ -154,13 +154,16 @@ static std::unique_ptr<llvm::TargetMachine> machineOf(Chip chip, int optLevel, s
                                                                          options, std::nullopt, std::nullopt, level));
 }
 
+void registerTranslations(MLIRContext &context) {
+  registerBuiltinDialectTranslation(context);
+  registerLLVMDialectTranslation(context);
+  registerNVVMDialectTranslation(context);
+}
+
 std::string emitPtx(ModuleOp module, Chip chip, int optLevel, std::string &why) {
   std::unique_ptr<llvm::TargetMachine> machine = machineOf(chip, optLevel, why);
   if (!machine)
     return "";
-  registerBuiltinDialectTranslation(*module.getContext());
-  registerLLVMDialectTranslation(*module.getContext());
-  registerNVVMDialectTranslation(*module.getContext());
   llvm::LLVMContext context;
   OwningOpRef<ModuleOp> kernels = extractKernels(module);
   std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(*kernels, context, "kernels");

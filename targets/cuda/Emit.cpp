@@ -7,6 +7,7 @@
 #include "tegula/compiler/emit/Tools.h"
 #include "tegula/targets/cuda/Passes.h"
 
+#include "mlir/IR/Threading.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Process.h"
@@ -41,29 +42,46 @@ std::string assemble(StringRef ptxas, StringRef ptx, Chip chip, std::string &why
   return bytes;
 }
 
+namespace {
+/// What is made for one chip.
+struct Image {
+  std::string ptx, cubin, why;
+  int code = 0;
+  bool isTooNew = false; ///< for ptxas
+};
+} // namespace
+
+static void buildImage(ModuleOp module, Chip chip, int optLevel, const std::optional<std::string> &ptxas,
+                       Image &image) {
+  image.ptx = emitPtx(module, chip, optLevel, image.why);
+  image.code = image.ptx.empty() ? 1 : 0;
+  if (image.code || !ptxas)
+    return;
+  image.cubin = assemble(*ptxas, image.ptx, chip, image.why);
+  image.isTooNew = StringRef(image.why).contains("is not defined for option 'gpu-name'");
+  image.code = image.cubin.empty() && !image.isTooNew ? 6 : 0;
+}
+
 /// PTX for each chip, which every later one runs too, and machine code where there is an assembler that knows the chip.
 static int buildImages(ModuleOp module, const CompileOptions &options, std::vector<FatEntry> &entries,
                        std::string &why) {
   std::vector<Chip> chips = chipsOf(tgl::targetOf(module));
   std::optional<std::string> ptxas = findAssembler();
-  for (Chip chip : chips) {
-    std::string ptx = emitPtx(module, chip, options.optLevel, why);
-    if (ptx.empty())
-      return 1;
-    if (ptxas) {
-      std::string cubin = assemble(*ptxas, ptx, chip, why);
-      bool isTooNew = StringRef(why).contains("is not defined for option 'gpu-name'");
-      if (cubin.empty() && !isTooNew)
-        return 6;
-      if (isTooNew)
-        emitWarning(module.getLoc())
-            << "'" << *ptxas << "' does not know sm_" << chip
-            << ": the artifact has PTX alone for it, which the driver translates when it loads";
-      else
-        entries.push_back({false, chip, std::move(cubin)});
-      why.clear();
+  std::vector<Image> images(chips.size());
+  registerTranslations(*module.getContext());
+  parallelFor(module.getContext(), 0, chips.size(),
+              [&](size_t i) { buildImage(module, chips[i], options.optLevel, ptxas, images[i]); });
+  for (auto [chip, image] : llvm::zip(chips, images)) {
+    if (image.code) {
+      why = image.why;
+      return image.code;
     }
-    entries.push_back({true, chip, std::move(ptx)});
+    if (image.isTooNew)
+      emitWarning(module.getLoc()) << "'" << *ptxas << "' does not know sm_" << chip
+                                   << ": the artifact has PTX alone for it, which the driver translates when it loads";
+    else if (ptxas)
+      entries.push_back({false, chip, std::move(image.cubin)});
+    entries.push_back({true, chip, std::move(image.ptx)});
     if (options.onProgress)
       options.onProgress({0, 0, "", "sm_" + std::to_string(chip), false});
   }
@@ -84,6 +102,7 @@ static int writeImage(ModuleOp module, StringRef kind, const CompileOptions &opt
       return code;
     bytes = makeFatBinary(entries);
   } else {
+    registerTranslations(*module.getContext());
     bytes = emitPtx(module, chips.front(), options.optLevel, why);
     if (bytes.empty())
       return 1;

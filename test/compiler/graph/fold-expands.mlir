@@ -32,4 +32,19 @@ func.func @unlike(%x: tensor<?x4x?xf32>, %z: tensor<?x4x?xf32>, %w: tensor<4x4x3
   %y = nn.binary add %left, %right : (tensor<?x4x?xf32>, tensor<?x4x?xf32>) -> tensor<?x4x?xf32>
   return %y : tensor<?x4x?xf32>
 }
+
+// An extent of 1 has a window of the pool, but none of the convolution.
+// CHECK-LABEL: @short_pool
+// CHECK-COUNT-2: nn.expand
+func.func @short_pool(%x: tensor<?x4x?xf32>, %w: tensor<4x4x2xf32>) -> tensor<?x4x?xf32> {
+  %c = nn.conv %x, %w {dilations = array<i64: 1>, group = 1 : i64, high = array<i64: 0>, layout = "channels_first", low = array<i64: 0>, strides = array<i64: 2>} : (tensor<?x4x?xf32>, tensor<4x4x2xf32>) -> tensor<?x4x?xf32>
+  %p = nn.pool max %x {ceil = false, count_include_pad = false, dilations = array<i64: 1>, high = array<i64: 0>, kernel = array<i64: 2>, layout = "channels_first", low = array<i64: 0>, strides = array<i64: 2>} : (tensor<?x4x?xf32>) -> tensor<?x4x?xf32>
+  %a = nn.shape %c {end = 3 : i64, start = 0 : i64} : (tensor<?x4x?xf32>) -> tensor<3xi64>
+  %b = nn.shape %p {end = 3 : i64, start = 0 : i64} : (tensor<?x4x?xf32>) -> tensor<3xi64>
+  %s = nn.binary max %a, %b : (tensor<3xi64>, tensor<3xi64>) -> tensor<3xi64>
+  %left = nn.expand %c shape %s : (tensor<?x4x?xf32>, tensor<3xi64>) -> tensor<?x4x?xf32>
+  %right = nn.expand %p shape %s : (tensor<?x4x?xf32>, tensor<3xi64>) -> tensor<?x4x?xf32>
+  %y = nn.binary add %left, %right : (tensor<?x4x?xf32>, tensor<?x4x?xf32>) -> tensor<?x4x?xf32>
+  return %y : tensor<?x4x?xf32>
+}
 }

@@ -46,10 +46,10 @@ func.func @pool_C1_high(%a: tensor<1x3x8x8xf32>) {
 
 // -----
 
-func.func @pool_C2_kernel(%a: tensor<1x3x8x2xf32>) {
-  // expected-error @+2 {{the kernel covers 3 elements of spatial axis 1, but the padded input has 2}}
+func.func @pool_C2_kernel(%a: tensor<1x3x8x1xf32>) {
+  // expected-error @+2 {{the kernel covers 3 elements of spatial axis 1, but the padded input has 1}}
   // expected-error @+1 {{failed to infer returned types}}
-  %0 = nn.pool max %a {layout = "channels_first", kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 2>, low = array<i64: 0, 0>, high = array<i64: 0, 0>, ceil = false, count_include_pad = false} : (tensor<1x3x8x2xf32>) -> tensor<1x3x4x1xf32>
+  %0 = nn.pool max %a {layout = "channels_first", kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 2>, low = array<i64: 0, 0>, high = array<i64: 0, 0>, ceil = false, count_include_pad = false} : (tensor<1x3x8x1xf32>) -> tensor<1x3x4x1xf32>
   return
 }
 
@@ -74,8 +74,8 @@ func.func @max_pool_indices_C1_kernel(%a: tensor<1x3x8x8xf32>) {
 // -----
 
 func.func @max_pool_indices_C1_room(%a: tensor<1x3x1x8xf32>) {
-  // expected-error @+2 {{the kernel covers 2 elements of spatial axis 0, but the padded input has 1}}
+  // expected-error @+2 {{the kernel covers 3 elements of spatial axis 0, but the padded input has 1}}
   // expected-error @+1 {{failed to infer returned types}}
-  %0 = nn.max_pool_indices %a {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, low = array<i64: 0, 0>, high = array<i64: 0, 0>, ceil = false, column_major = false} : (tensor<1x3x1x8xf32>) -> tensor<1x3x1x4xi64>
+  %0 = nn.max_pool_indices %a {kernel = array<i64: 3, 2>, strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, low = array<i64: 0, 0>, high = array<i64: 0, 0>, ceil = false, column_major = false} : (tensor<1x3x1x8xf32>) -> tensor<1x3x1x4xi64>
   return
 }
