@@ -14,6 +14,7 @@ AttentionBlock::AttentionBlock(scf::ForallOp unit)
     : SharedUnit(unit, opsOf(unit).values, opsOf(unit).epilogue), attention(opsOf(unit)), scores(at, attention.scores) {
   rows = scores.extentOf(attention.rows);
   keys = scores.extents[attention.key];
+  mayHaveNoKeys = extentOf(attention.scores, {attention.key}).value_or(0) == 0;
 }
 
 OpenBlock AttentionBlock::open() {
@@ -74,7 +75,24 @@ Value AttentionBlock::finite(Value most) {
   return arith::SelectOp::create(b, loc, isNone, real(0), most);
 }
 
-Value AttentionBlock::baseOf(Value most) { return arith::MulFOp::create(b, loc, most, real(-kLog2e)); }
+AttentionBlock::Exponent AttentionBlock::exponentOf(Value most) {
+  // The product with the least finite number, as of masks, would not be finite. So far away, scores are equal or differ
+  // by so much that any factor gives 1 and 0.
+  constexpr double kFar = 1e30, kNear = 0.25;
+  Value distance = LLVM::FAbsOp::create(b, loc, most);
+  Value isFar = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, distance, real(kFar));
+  Value factor = arith::SelectOp::create(b, loc, isFar, real(kNear), real(kLog2e));
+  Value opposite = arith::NegFOp::create(b, loc, most);
+  return {factor, arith::MulFOp::create(b, loc, opposite, factor)};
+}
+
+Value AttentionBlock::inverseOf(Value sum) {
+  Value inverse = arith::DivFOp::create(b, loc, real(1), sum);
+  if (!mayHaveNoKeys)
+    return inverse;
+  Value areNone = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, keys, at.constant(0));
+  return arith::SelectOp::create(b, loc, areNone, real(0), inverse);
+}
 
 static Value powerOfTwo(OpBuilder &b, Location loc, Value exponent) {
   return LLVM::CallIntrinsicOp::create(b, loc, b.getF32Type(), b.getStringAttr("llvm.nvvm.ex2.approx.ftz"),
@@ -82,8 +100,8 @@ static Value powerOfTwo(OpBuilder &b, Location loc, Value exponent) {
       .getResults();
 }
 
-Value AttentionBlock::powerOf(Value score, Value base) {
-  return powerOfTwo(b, loc, LLVM::FMAOp::create(b, loc, score, real(kLog2e), base));
+Value AttentionBlock::powerOf(Value score, Exponent exponent) {
+  return powerOfTwo(b, loc, LLVM::FMAOp::create(b, loc, score, exponent.factor, exponent.base));
 }
 
 Value AttentionBlock::shrinkage(Value before, Value now) {

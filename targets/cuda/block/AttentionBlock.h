@@ -31,9 +31,12 @@ protected:
   Value scoreOf(Value product, Value row, Value key);
   /// The greatest score of a row, or of no scores at all (-inf) any finite number.
   Value finite(Value most);
-  /// exp(score - most), of which `base` is -most log2(e): one multiply-add, and a power of two.
-  Value powerOf(Value score, Value base);
-  Value baseOf(Value most);
+  /// exp(score - most) as 2^(score `factor` + `base`): one multiply-add.
+  struct Exponent {
+    Value factor, base;
+  };
+  Exponent exponentOf(Value most);
+  Value powerOf(Value score, Exponent exponent);
   /// exp(before - now) of two greatest scores: exactly 1 where they are the same, or many keys would add up errors.
   Value shrinkage(Value before, Value now);
   Value greater(Value a, Value b);
@@ -41,6 +44,8 @@ protected:
   Value shareOf(Value power);
   /// Combines the lanes whose numbers differ in one bit.
   Value exchange(Value value, int64_t distance);
+  /// What the sums of a row's result are multiplied by at the end; 0 where there are no keys.
+  Value inverseOf(Value sum);
   /// Stores one element of the result.
   void writeAt(Value value, Value row, Value column);
   /// `index`, or the last of `extent` if it is beyond.
@@ -50,6 +55,7 @@ protected:
   Nest scores; // `nest` is that of the values
   llvm::SmallVector<Value> batch, valuesBatch;
   Value firstRow, rows, keys;
+  bool mayHaveNoKeys;
 };
 
 /// Four threads a row, without shared memory: the way of all GPUs and types.

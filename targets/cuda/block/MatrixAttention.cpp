@@ -149,10 +149,11 @@ SmallVector<Value> MatrixAttention::take(Value tile, Value buffer, Values state)
       for (int64_t distance : {1, 2})
         ofTile = greater(ofTile, exchange(ofTile, distance));
       now = greater(most, ofTile);
-      Value base = baseOf(finite(now)), smaller = shrinkage(most, finite(now));
+      Exponent exponent = exponentOf(finite(now));
+      Value smaller = shrinkage(most, finite(now));
       sum = arith::MulFOp::create(b, loc, sum, smaller);
       for (Value score : ofRow) {
-        Value power = powerOf(score, base);
+        Value power = powerOf(score, exponent);
         sum = arith::AddFOp::create(b, loc, sum, power);
         shares[group][half].push_back(shareOf(power));
       }
@@ -256,7 +257,7 @@ void MatrixAttention::work() {
       Value sum = loop.getResult(ofResult + (group * 2 + half) * 2 + 1);
       for (int64_t distance : {1, 2})
         sum = arith::AddFOp::create(b, loc, sum, exchange(sum, distance));
-      Value row = rowOf(group, half), inverse = arith::DivFOp::create(b, loc, real(1), sum);
+      Value row = rowOf(group, half), inverse = inverseOf(sum);
       auto isRow = areWhole ? scf::IfOp() : scf::IfOp::create(b, loc, at.isLess(row, rows), /*withElseRegion=*/false);
       OpBuilder::InsertionGuard guard(b);
       if (isRow)

@@ -67,7 +67,7 @@ void ScalarAttention::work() {
     Value score = scoreOf(product, rowInside, key);
     Value mostNow = greater(most, score);
     Value most0 = finite(mostNow), smaller = shrinkage(most, most0);
-    Value power = powerOf(score, baseOf(most0)), share = shareOf(power);
+    Value power = powerOf(score, exponentOf(most0)), share = shareOf(power);
     Value kept = arith::MulFOp::create(b, loc, sum, smaller);
     for (int64_t i = 0; i < ownColumns; ++i) {
       nest->split(within(placeOf(ownColumns, i), at.constant(wide)), attention.columns, valueIndices);
@@ -81,9 +81,10 @@ void ScalarAttention::work() {
   }
   auto isRow = scf::IfOp::create(b, loc, at.isLess(row, rows), /*withElseRegion=*/false);
   b.setInsertionPointToStart(isRow.thenBlock());
+  Value inverse = inverseOf(loop.getResult(ownColumns));
   for (int64_t i = 0; i < ownColumns; ++i) {
     Value column = placeOf(ownColumns, i);
-    Value result = arith::DivFOp::create(b, loc, loop.getResult(i), loop.getResult(ownColumns));
+    Value result = arith::MulFOp::create(b, loc, loop.getResult(i), inverse);
     if (wide % threadsOfRow() == 0) {
       writeAt(result, row, column);
       continue;

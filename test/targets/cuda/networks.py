@@ -22,12 +22,12 @@ import networks  # noqa: E402
 TOLERANCE = 1e-4
 # Of each network the chips, and the seed of the order that warps run in; 0: as they come.
 RUNS = {
-    "mlp_batch_dynamic": ((70, 0), (75, 3), (80, 5), (90, 0)),
+    "mlp_batch_dynamic": ((70, 0), (80, 5)),
     "resnet": ((75, 0), ),
     "encoder_dynamic": ((70, 3), (80, 0)),
     "lstm": ((90, 5), ),
 }
-ASSEMBLED = (70, 75, 80, 90)
+CHIPS = (70, 75, 80, 90)
 PTXAS = os.path.join(sys.argv[2], "bin", "ptxas")
 
 CHECK = """
@@ -48,15 +48,21 @@ def run(artifact, chip, order):
         return [outputs[name] for name in outputs.files]
 
 
-def assemble(name, path, chip):
-    """The kernels' registers and memory, as NVIDIA's assembler tells them."""
-    tegula.compile(path, "kernels.ptx", device=f"cuda:sm_{chip}")
-    told = subprocess.run([PTXAS, f"-arch=sm_{chip}", "-v", "kernels.ptx", "-o", "kernels.cubin"], check=True,
-                          stderr=subprocess.PIPE, text=True).stderr
-    spills = [int(count) for count in re.findall(r"(\d+) bytes spill", told)]
-    registers = [int(count) for count in re.findall(r"Used (\d+) registers", told)]
-    assert spills and not any(spills), f"{name}, sm_{chip}: spilled registers"
-    assert max(registers) <= 168, f"{name}, sm_{chip}: {max(registers)} registers"
+def assemble(name, artifact):
+    """The kernels' registers and memory, as NVIDIA's assembler tells them; the artifact has the PTX of each chip as text."""
+    with open(artifact, "rb") as file:
+        texts = re.findall(rb"(\.version .*?)\0", file.read(), re.DOTALL)
+    chips = [int(re.search(rb"\.target sm_(\d+)", text).group(1)) for text in texts]
+    assert sorted(chips) == list(CHIPS), f"{name}: PTX for {chips}"
+    for chip, text in zip(chips, texts):
+        with open("kernels.ptx", "wb") as file:
+            file.write(text)
+        told = subprocess.run([PTXAS, f"-arch=sm_{chip}", "-v", "kernels.ptx", "-o", "kernels.cubin"], check=True,
+                              stderr=subprocess.PIPE, text=True).stderr
+        spills = [int(count) for count in re.findall(r"(\d+) bytes spill", told)]
+        registers = [int(count) for count in re.findall(r"Used (\d+) registers", told)]
+        assert spills and not any(spills), f"{name}, sm_{chip}: spilled registers"
+        assert max(registers) <= 168, f"{name}, sm_{chip}: {max(registers)} registers"
 
 
 def main():
@@ -68,20 +74,19 @@ def main():
         np.savez("inputs.npz", **inputs)
         expected = compare.reference(path, inputs)
         artifact = os.path.abspath(name + ".so")
-        tegula.compile(path, artifact, device="cuda:sm_70,sm_80")
+        tegula.compile(path, artifact, device="cuda:" + ",".join(f"sm_{chip}" for chip in CHIPS))
         for chip, order in RUNS[name]:
             outputs = run(artifact, chip, order)
             error = max(compare.relative_error(got, want) for got, want in zip(outputs, expected))
             assert error < TOLERANCE, f"{name} on sm_{chip}: error {error}"
             have_run.add((name, chip))
         if os.path.exists(PTXAS):
-            for chip in ASSEMBLED:
-                assemble(name, path, chip)
+            assemble(name, artifact)
         else:
             print(f"{name}: not assembled, there is no ptxas in the build")
         print(f"{name}: passed")
     assert have_run == {(name, chip) for name, runs in RUNS.items() for chip, _ in runs}, f"only {have_run} ran"
-    assert {chip for _, chip in have_run} == set(ASSEMBLED), "a family of GPUs was left out"
+    assert {chip for _, chip in have_run} == set(CHIPS), "a family of GPUs was left out"
 
 
 main()
