@@ -3,6 +3,7 @@
 #include "tegula/targets/cuda/Cuda.h"
 #include "tegula/targets/cuda/Passes.h"
 
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/Bitcode/BitcodeReader.h"

@@ -10,6 +10,7 @@
 // Needs: memrefs, units of FuseAttention. Leaves: none of these. Idempotent.
 //===----------------------------------------------------------------------===//
 
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "tegula/targets/cuda/Passes.h"
 #include "tegula/targets/cuda/block/AttentionBlock.h"
 

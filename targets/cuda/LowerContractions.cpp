@@ -16,6 +16,7 @@
 // Needs: memrefs, linalg in units with `threads` in their plan. Leaves: none of these. Idempotent.
 //===----------------------------------------------------------------------===//
 
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "tegula/targets/cuda/Passes.h"
 #include "tegula/targets/cuda/block/ProductBlock.h"
 

@@ -14,6 +14,7 @@
 #include "tegula/targets/cuda/Reduction.h"
 #include "tegula/targets/cuda/block/SharedUnit.h"
 
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
