@@ -1,7 +1,8 @@
 """Attentions in one kernel, of each family of GPUs and with matrix instructions and without: as exact as the types allow,
 whatever the masks, the order of the heads' axes and the lengths are. Wide tiles fit into the registers.
 
-  attention.py BUILD [NAME...]     in an empty folder; BUILD is that of the build, NAMEs are of cases (all without any)
+  attention.py BUILD [--all] [NAME...]     in an empty folder; BUILD is that of the build, NAMEs are of cases (all without
+                                           any); --all: each on all its GPUs
 """
 
 # RUN: rm -rf %t && mkdir %t && cd %t && env %cuda PTXSIM_FAIL=1 TEGULA_PTXAS= %python %s %build
@@ -360,8 +361,12 @@ def check_large(depth, chip):
 
 def main():
     define()
-    failures, only = [], sys.argv[2:]
+    failures, only = [], [name for name in sys.argv[2:] if name != "--all"]
     cases = [case for case in CASES if not only or case.name in only]
+    # Each on one chip in turn, some on all; with names or --all, all are.
+    for number, case in enumerate(cases):
+        if number % 6 and len(sys.argv) < 3:
+            case.chips = (case.chips[number % len(case.chips)], )
 
     def attempt(function, *arguments):
         try:
