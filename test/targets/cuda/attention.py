@@ -391,10 +391,10 @@ def main():
             attempt(check, case, chip)
         print(f"sm_{chip}: {len(chosen_cases)} attentions")
     if not only:
-        for depth in (64, 128):
+        for depth, chips in ((64, (75, 80)), *(((128, (75, 80, 90)), (64, (90, ))) if "--all" in sys.argv else ())):
             CASES.clear()
             Case(f"large-{depth}", F16, [(1, 2048, 2048)], depth=depth, heads=16)
-            for chip in (75, 80, 90):
+            for chip in chips:
                 attempt(check_large, depth, chip)
     sys.exit("\n".join(failures) or 0)
 
