@@ -7,7 +7,7 @@
 module attributes {tgl.constants = {w = dense<0.0> : tensor<4xf32>}} {
 llvm.mlir.global external @w() {addr_space = 0 : i32} : !llvm.array<4 x f32>
 
-// CHECK: llvm.func @kernel_0(%{{.*}}: !llvm.ptr {llvm.align = 16 : i64}, %[[COUNT:.*]]: i64) attributes {nvvm.kernel
+// CHECK: llvm.func @kernel_0(%{{.*}}: !llvm.ptr {llvm.align = 2 : i64}, %[[COUNT:.*]]: i64) attributes {nvvm.kernel
 // CHECK: nvvm.read.ptx.sreg.ctaid.x
 // CHECK: nvvm.read.ptx.sreg.tid.x
 // CHECK: llvm.icmp "ult" %{{.*}}, %[[COUNT]]
@@ -18,7 +18,7 @@ llvm.func @unit_0(%b: i64, %e: i64, %p: !llvm.ptr, %n: i64) attributes {tgl.kern
 }
 
 // This one reads weights in all its calls, which nobody writes.
-// CHECK: llvm.func @kernel_1(%{{.*}}: !llvm.ptr {llvm.align = 16 : i64, llvm.noalias}, %{{.*}}: i64)
+// CHECK: llvm.func @kernel_1(%{{.*}}: !llvm.ptr {llvm.align = 2 : i64, llvm.noalias}, %{{.*}}: i64)
 // CHECK: nvvm.read.ptx.sreg.ctaid.x
 // CHECK-NOT: nvvm.read.ptx.sreg.tid.x
 // CHECK: llvm.call @unit_1
