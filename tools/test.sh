@@ -52,9 +52,9 @@ part_format() {
 part_house() { part house "Rules of the house" "$PYTHON" "$ROOT/tools/check-house.py"; }
 part_docs() { part docs "Generated documents" "$PYTHON" "$ROOT/tools/docs.py" --build "$BUILD" --check; }
 
-# The second compiler reads sources of the compiler itself, with all warnings, and makes no code of them. Neither the
-# importer, which is a third of them and like the rest, nor those that use NVVM's operations: g++ needs half a minute for
-# their declarations each time.
+# The second compiler reads sources of the compiler itself, with all warnings, and makes no code of them. Not all, to
+# save time: neither the importer and the files beside it, nor those that use NVVM's operations, for whose declarations g++
+# needs half a minute each time.
 gcc() {
   TARGETS=TegulaPrecompiled build "$BUILD/gcc" -DCMAKE_C_COMPILER=/usr/bin/gcc -DCMAKE_CXX_COMPILER=/usr/bin/g++ \
     -DCMAKE_CXX_FLAGS_RELEASE="-O0 -DNDEBUG" || return

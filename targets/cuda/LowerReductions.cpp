@@ -75,26 +75,10 @@ private:
     for (int64_t distance = kLanes / 2; distance > 0; distance /= 2) {
       IRMapping mapping;
       mapping.map(combiner->getOperand(side), partial);
-      mapping.map(combiner->getOperand(1 - side), shuffle(partial, distance));
+      mapping.map(combiner->getOperand(1 - side), exchange(partial, distance));
       partial = b.clone(*combiner, mapping)->getResult(0);
     }
     return partial;
-  }
-
-  /// The value of the lane whose number differs in the bit `distance`.
-  Value shuffle(Value value, int64_t distance) {
-    Type type = value.getType(), i32 = b.getI32Type();
-    auto number = [&](int64_t bits) {
-      return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(bits)).getResult();
-    };
-    unsigned width = type.getIntOrFloatBitWidth();
-    Type bits = b.getIntegerType(width);
-    Value plain = type == bits ? value : arith::BitcastOp::create(b, loc, bits, value).getResult();
-    plain = width < 32 ? arith::ExtUIOp::create(b, loc, i32, plain).getResult() : plain;
-    Value moved = NVVM::ShflOp::create(b, loc, i32, number(-1), plain, number(distance), number(kLanes - 1),
-                                       NVVM::ShflKind::bfly, UnitAttr());
-    moved = width < 32 ? arith::TruncIOp::create(b, loc, bits, moved).getResult() : moved;
-    return type == bits ? moved : arith::BitcastOp::create(b, loc, type, moved).getResult();
   }
 
   SmallVector<unsigned> rows, depth;

@@ -2,7 +2,7 @@
 
 #include "tegula/targets/cuda/block/AttentionBlock.h"
 
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 using namespace mlir;
 
@@ -18,13 +18,8 @@ AttentionBlock::AttentionBlock(scf::ForallOp unit)
 }
 
 OpenBlock AttentionBlock::open() {
-  int64_t size = plan.getBlock()[0];
-  std::optional<int64_t> known = extentOf(attention.scores, attention.rows),
-                         knownBatch = extentOf(attention.scores, attention.batch);
-  Value count = b.createOrFold<arith::CeilDivUIOp>(loc, rows, at.constant(size));
-  SmallVector<OpFoldResult> blocks{
-      knownBatch ? OpFoldResult(b.getIndexAttr(*knownBatch)) : OpFoldResult(scores.extentOf(attention.batch)),
-      known ? OpFoldResult(b.getIndexAttr((*known + size - 1) / size)) : OpFoldResult(count)};
+  SmallVector<OpFoldResult> blocks{scores.blocksOf(attention.batch, 1),
+                                   scores.blocksOf(attention.rows, plan.getBlock()[0])};
   SmallVector<Value> index = beginBlocks(blocks, plan.getThreads());
   return {b.saveInsertionPoint(), thread, index};
 }
@@ -114,15 +109,6 @@ Value AttentionBlock::greater(Value a, Value b2) { return arith::MaxNumFOp::crea
 Value AttentionBlock::shareOf(Value power) {
   Type type = getElementTypeOrSelf(attention.values.getDpsInputs()[0].getType());
   return type.isF32() ? power : arith::TruncFOp::create(b, loc, type, power).getResult();
-}
-
-Value AttentionBlock::exchange(Value value, int64_t distance) {
-  Type i32 = b.getI32Type();
-  auto number = [&](int64_t bits) { return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(bits)).getResult(); };
-  Value bits = arith::BitcastOp::create(b, loc, i32, value);
-  Value moved = NVVM::ShflOp::create(b, loc, i32, number(-1), bits, number(distance), number(31), NVVM::ShflKind::bfly,
-                                     UnitAttr());
-  return arith::BitcastOp::create(b, loc, b.getF32Type(), moved);
 }
 
 void AttentionBlock::writeAt(Value value, Value row, Value column) {

@@ -21,11 +21,6 @@ protected:
   /// The work of the block whose rows begin at `firstRow`, with `batch` and `valuesBatch` given.
   virtual void work() = 0;
 
-  /// What a row has had of its keys: f32.
-  struct Row {
-    Value most, sum;
-  };
-
   Value real(double value);
   /// The score at a row and a key of which the first product gave `product`; of f32. Both are inside.
   Value scoreOf(Value product, Value row, Value key);
@@ -42,8 +37,6 @@ protected:
   Value greater(Value a, Value b);
   /// The power in the type of the second product's left side.
   Value shareOf(Value power);
-  /// Combines the lanes whose numbers differ in one bit.
-  Value exchange(Value value, int64_t distance);
   /// What the sums of a row's result are multiplied by at the end; 0 where there are no keys.
   Value inverseOf(Value sum);
   /// Stores one element of the result.

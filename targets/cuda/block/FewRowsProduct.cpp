@@ -27,11 +27,7 @@ public:
   }
 
   OpenBlock open() override {
-    std::optional<int64_t> batches = cuda::extentOf(root, loops.batch), all = cuda::extentOf(root, loops.columns);
-    Value count = b.createOrFold<arith::CeilDivUIOp>(loc, nest->extentOf(loops.columns), at.constant(columns));
-    SmallVector<OpFoldResult> blocks{
-        batches ? OpFoldResult(b.getIndexAttr(*batches)) : OpFoldResult(nest->extentOf(loops.batch)),
-        all ? OpFoldResult(b.getIndexAttr((*all + columns - 1) / columns)) : OpFoldResult(count)};
+    SmallVector<OpFoldResult> blocks{nest->blocksOf(loops.batch, 1), nest->blocksOf(loops.columns, columns)};
     SmallVector<Value> index = beginBlocks(blocks, threads);
     return {b.saveInsertionPoint(), thread, index};
   }
@@ -43,7 +39,6 @@ private:
     return isa<FloatType>(sumType) ? arith::AddFOp::create(b, loc, lhs, rhs).getResult()
                                    : arith::AddIOp::create(b, loc, lhs, rhs).getResult();
   }
-  Value exchange(Value value, int64_t distance);
   Value addressOf(Value place) {
     Value byte = arith::IndexCastOp::create(b, loc, b.getI32Type(), at.mul(place, at.constant(4)));
     return LLVM::GEPOp::create(b, loc, memory.getType(), b.getI8Type(), memory, ArrayRef<LLVM::GEPArg>{byte});
@@ -61,15 +56,6 @@ private:
   Value memory;
 };
 } // namespace
-
-Value FewRowsProduct::exchange(Value value, int64_t distance) {
-  Type i32 = b.getI32Type();
-  auto number = [&](int64_t bits) { return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(bits)).getResult(); };
-  Value bits = sumType == i32 ? value : arith::BitcastOp::create(b, loc, i32, value).getResult();
-  Value moved = NVVM::ShflOp::create(b, loc, i32, number(-1), bits, number(distance), number(kWarpLanes - 1),
-                                     NVVM::ShflKind::bfly, UnitAttr());
-  return sumType == i32 ? moved : arith::BitcastOp::create(b, loc, sumType, moved).getResult();
-}
 
 SmallVector<Value> FewRowsProduct::multiply(Side &side, Value tile, ArrayRef<Value> sums) {
   SmallVector<Value> now(sums), loaded = side.load(tile);

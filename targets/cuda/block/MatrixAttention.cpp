@@ -31,9 +31,9 @@ public:
 private:
   using Values = SmallVector<Value>;
   void work() override;
-  /// The keys, or the values, of tile number `tile`.
+  /// The keys of tile number `tile`; the values, whose tiles are along the depth.
   Side keysOf(Value tile);
-  Side valuesOf(Value tile);
+  Side valuesOf();
   void loadQueries();
   /// Loads the tile: with cp.async, or through registers.
   void load(Value tile, Value buffer, bool isAsync);
@@ -60,7 +60,7 @@ Side MatrixAttention::keysOf(Value tile) {
   return Side(scores, 1, shape, at.mul(tile, at.constant(tileKeys)), batch, thread);
 }
 
-Side MatrixAttention::valuesOf(Value) {
+Side MatrixAttention::valuesOf() {
   TileShape shape{attention.valuesBatch, attention.columns, ArrayRef(attention.valuesKey), wide, tileKeys,
                   plan.getThreads()};
   return Side(*nest, 1, shape, at.constant(0), valuesBatch, thread);
@@ -87,7 +87,7 @@ void MatrixAttention::loadQueries() {
 }
 
 void MatrixAttention::load(Value tile, Value buffer, bool isAsync) {
-  Side ofKeys = keysOf(tile), ofValues = valuesOf(tile);
+  Side ofKeys = keysOf(tile), ofValues = valuesOf();
   MatrixTile keyTile(at, ofKeys, 0), valueTile(at, ofValues, keyTile.sizeInBytes());
   keyTile.place(memory);
   valueTile.place(memory);
@@ -170,7 +170,7 @@ SmallVector<Value> MatrixAttention::take(Value tile, Value buffer, Values state)
         vector::FromElementsOp::create(b, loc, VectorType::get({2}, first.getType()), ValueRange{first, second});
     return LLVM::BitcastOp::create(b, loc, b.getI32Type(), pair);
   };
-  Side side = valuesOf(at.constant(0));
+  Side side = valuesOf();
   MatrixTile valueTile(at, side, tileKeys * deep * kBytes);
   valueTile.place(memory);
   for (int64_t step = 0; step < tileKeys / kGroupRows; ++step)
@@ -202,7 +202,7 @@ void MatrixAttention::work() {
   int64_t stage = tileKeys * (deep + wide) * kBytes, ofQueries = plan.getBlock()[0] * deep * kBytes;
   bool isAsync = false;
   {
-    Side ofKeys = keysOf(zero), ofValues = valuesOf(zero);
+    Side ofKeys = keysOf(zero), ofValues = valuesOf();
     isAsync = cores == Cores::Ampere && MatrixTile(at, ofKeys, 0).canCopyAsync() &&
               MatrixTile(at, ofValues, 0).canCopyAsync();
   }
@@ -249,7 +249,7 @@ void MatrixAttention::work() {
     }
     scf::YieldOp::create(b, loc, now);
   }
-  Side ofValues = valuesOf(zero);
+  Side ofValues = valuesOf();
   std::optional<int64_t> knownRows = cuda::extentOf(attention.scores, attention.rows);
   bool areWhole = knownRows && *knownRows % plan.getBlock()[0] == 0;
   for (int64_t group = 0; group < groups; ++group)

@@ -29,7 +29,7 @@ private:
   SmallVector<Value> sumAhead(ArrayRef<Value> start, int64_t stages, int64_t stageBytes);
   void placeLane();
   SmallVector<Value> multiply(Value buffer, ArrayRef<Value> sums);
-  SmallVector<Value> multiplyQuads(Value buffer, ArrayRef<Value> sums);
+  SmallVector<Value> multiplyFragments(ArrayRef<Value> rows, ArrayRef<Value> columns, ArrayRef<Value> sums);
   void writeAll(ArrayRef<Value> sums);
 
   Cores cores;
@@ -87,48 +87,41 @@ void MatrixProduct::placeLane() {
 
 /// Sums are by 16 rows, 16 columns, then the eight of a lane: half of the columns, of the rows, two neighbours.
 SmallVector<Value> MatrixProduct::multiply(Value buffer, ArrayRef<Value> sums) {
-  if (cores == Cores::Volta)
-    return multiplyQuads(buffer, sums);
+  auto fragmentOf = [&](MatrixTile &tile, bool isRight, int64_t group, int64_t step) {
+    Value begin = isRight ? warpColumn : warpRow;
+    return cores == Cores::Volta ? tile.quadsOf(isRight, begin, lane, buffer, group, step)
+                                 : tile.fragmentOf(isRight, begin, lane, buffer, group, step);
+  };
   SmallVector<Value> now(sums);
   for (int64_t step = 0; step < steps; ++step) {
     SmallVector<SmallVector<Value>> all;
     for (int64_t group = 0; group < warpColumns / kGroupRows; ++group)
-      all.push_back(ofRight->fragmentOf(/*isRight=*/true, warpColumn, lane, buffer, group, step));
+      all.push_back(fragmentOf(*ofRight, /*isRight=*/true, group, step));
     size_t next = 0;
     for (int64_t group = 0; group < warpRows / kGroupRows; ++group) {
-      SmallVector<Value> rows = ofLeft->fragmentOf(/*isRight=*/false, warpRow, lane, buffer, group, step);
-      for (ArrayRef<Value> columns : all)
-        for (unsigned half : {0, 1}) {
-          SmallVector<Value> made =
-              multiplyAdd(b, loc, cores, factors, rows, columns.slice(2 * half, 2), ArrayRef(now).slice(next, 4));
-          llvm::copy(made, now.begin() + next);
-          next += 4;
-        }
+      SmallVector<Value> rows = fragmentOf(*ofLeft, /*isRight=*/false, group, step);
+      for (ArrayRef<Value> columns : all) {
+        llvm::copy(multiplyFragments(rows, columns, ArrayRef(now).slice(next, 8)), now.begin() + next);
+        next += 8;
+      }
     }
   }
   return now;
 }
 
-SmallVector<Value> MatrixProduct::multiplyQuads(Value buffer, ArrayRef<Value> sums) {
+/// 16 by 16 sums, eight of a lane, with the products of two fragments.
+SmallVector<Value> MatrixProduct::multiplyFragments(ArrayRef<Value> rows, ArrayRef<Value> columns,
+                                                    ArrayRef<Value> sums) {
   SmallVector<Value> now(sums);
-  for (int64_t step = 0; step < steps; ++step) {
-    SmallVector<SmallVector<Value>> all;
-    for (int64_t group = 0; group < warpColumns / kGroupRows; ++group)
-      all.push_back(ofRight->quadsOf(/*isRight=*/true, warpColumn, lane, buffer, group, step));
-    size_t next = 0;
-    for (int64_t group = 0; group < warpRows / kGroupRows; ++group) {
-      SmallVector<Value> rows = ofLeft->quadsOf(/*isRight=*/false, warpRow, lane, buffer, group, step);
-      for (ArrayRef<Value> columns : all) {
-        for (unsigned four = 0; four < columns.size(); four += 2) {
-          SmallVector<Value> made =
-              multiplyAddQuads(b, loc, ofLeft->isByDepth(), ofRight->isByDepth(), ArrayRef(rows).slice(four, 2),
-                               columns.slice(four, 2), ArrayRef(now).slice(next, 8));
-          llvm::copy(made, now.begin() + next);
-        }
-        next += 8;
-      }
-    }
+  if (cores == Cores::Volta) {
+    for (size_t four = 0; four < columns.size(); four += 2)
+      now = multiplyAddQuads(b, loc, ofLeft->isByDepth(), ofRight->isByDepth(), rows.slice(four, 2),
+                             columns.slice(four, 2), now);
+    return now;
   }
+  for (unsigned half : {0, 1})
+    llvm::copy(multiplyAdd(b, loc, cores, factors, rows, columns.slice(2 * half, 2), ArrayRef(now).slice(4 * half, 4)),
+               now.begin() + 4 * half);
   return now;
 }
 

@@ -16,13 +16,8 @@ ProductBlock::ProductBlock(scf::ForallOp unit, ModuleOp module)
 }
 
 OpenBlock ProductBlock::open() {
-  auto blocksOf = [&](ArrayRef<unsigned> all, int64_t size) {
-    std::optional<int64_t> known = cuda::extentOf(root, all);
-    Value count = b.createOrFold<arith::CeilDivUIOp>(loc, nest->extentOf(all), at.constant(size));
-    return known ? OpFoldResult(b.getIndexAttr((*known + size - 1) / size)) : OpFoldResult(count);
-  };
-  SmallVector<OpFoldResult> blocks{blocksOf(loops.batch, 1), blocksOf(loops.rows, plan.getBlock()[0]),
-                                   blocksOf(loops.columns, plan.getBlock()[1])};
+  SmallVector<OpFoldResult> blocks{nest->blocksOf(loops.batch, 1), nest->blocksOf(loops.rows, plan.getBlock()[0]),
+                                   nest->blocksOf(loops.columns, plan.getBlock()[1])};
   SmallVector<Value> index = beginBlocks(blocks, plan.getThreads());
   return {b.saveInsertionPoint(), thread, index};
 }

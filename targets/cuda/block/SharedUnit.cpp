@@ -1,6 +1,7 @@
 //===- SharedUnit.cpp - a unit whose threads share the work -------------------------------===//
 
 #include "tegula/targets/cuda/block/SharedUnit.h"
+#include "tegula/targets/cuda/Contraction.h"
 
 #include "mlir/Dialect/Affine/Utils.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -31,6 +32,12 @@ Value Nest::extentOf(ArrayRef<unsigned> all) {
   for (unsigned loop : all)
     product = at.mul(product, extents[loop]);
   return product;
+}
+
+OpFoldResult Nest::blocksOf(ArrayRef<unsigned> all, int64_t size) {
+  if (std::optional<int64_t> known = cuda::extentOf(op, all))
+    return at.b.getIndexAttr((*known + size - 1) / size);
+  return at.b.createOrFold<arith::CeilDivUIOp>(at.loc, extentOf(all), at.constant(size));
 }
 
 void Nest::split(Value linear, ArrayRef<unsigned> all, SmallVectorImpl<Value> &indices) {
@@ -93,6 +100,19 @@ void SharedUnit::write(Value sum, ArrayRef<Value> indices) {
   OpOperand *target = epilogue.getDpsInitOperand(0);
   auto where = affine::expandAffineMap(b, loc, epilogue.getMatchingIndexingMap(target), place);
   memref::StoreOp::create(b, loc, result, target->get(), ValueRange(*where));
+}
+
+Value SharedUnit::exchange(Value value, int64_t distance) {
+  Type type = value.getType(), i32 = b.getI32Type();
+  auto number = [&](int64_t bits) { return arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(bits)).getResult(); };
+  unsigned width = type.getIntOrFloatBitWidth();
+  Type bits = b.getIntegerType(width);
+  Value plain = type == bits ? value : arith::BitcastOp::create(b, loc, bits, value).getResult();
+  plain = width < 32 ? arith::ExtUIOp::create(b, loc, i32, plain).getResult() : plain;
+  Value moved = NVVM::ShflOp::create(b, loc, i32, number(-1), plain, number(distance), number(31), NVVM::ShflKind::bfly,
+                                     UnitAttr());
+  moved = width < 32 ? arith::TruncIOp::create(b, loc, bits, moved).getResult() : moved;
+  return type == bits ? moved : arith::BitcastOp::create(b, loc, type, moved).getResult();
 }
 
 SmallVector<Value> SharedUnit::beginBlocks(ArrayRef<OpFoldResult> blocks, int64_t threads) {

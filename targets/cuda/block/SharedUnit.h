@@ -36,6 +36,8 @@ public:
   /// The extent of a loop; the product of several.
   Value extentOf(unsigned loop);
   Value extentOf(llvm::ArrayRef<unsigned> all);
+  /// How many blocks of `size` there are along all of them.
+  mlir::OpFoldResult blocksOf(llvm::ArrayRef<unsigned> all, int64_t size);
   /// The index of each loop where `linear` counts through all of them, the last one fastest.
   void split(Value linear, llvm::ArrayRef<unsigned> all, llvm::SmallVectorImpl<Value> &indices);
 
@@ -60,6 +62,9 @@ protected:
   Value read(mlir::linalg::GenericOp op, mlir::OpOperand &operand, llvm::ArrayRef<Value> indices);
   /// Applies the epilogue to a sum and stores it; `indices` are those of the root's loops.
   void write(Value sum, llvm::ArrayRef<Value> indices);
+  /// The value of the lane whose number differs in the bit `distance`; of 8 to 32 bits. All lanes of the warp take
+  /// part.
+  Value exchange(Value value, int64_t distance);
   /// The forall over `blocks`, each of `threads` threads. What is built next is its body.
   llvm::SmallVector<Value> beginBlocks(llvm::ArrayRef<mlir::OpFoldResult> blocks, int64_t threads);
 
