@@ -1,15 +1,13 @@
 """Attentions in one kernel, of each family of GPUs and with matrix instructions and without: as exact as the types allow,
 whatever the masks, the order of the heads' axes and the lengths are. Wide tiles fit into the registers.
 
-  attention.py BUILD [--all] [NAME...]     in an empty folder; BUILD is that of the build, NAMEs are of cases (all without
-                                           any); --all: each on all its GPUs
+  attention.py MODELS BUILD [--all] [NAME...]     in an empty folder; MODELS is the folder of emulated.py, BUILD that of the
+                                                  build, NAMEs are of cases; with them or --all, on all GPUs
 """
 
-# RUN: rm -rf %t && mkdir %t && cd %t && env %cuda PTXSIM_FAIL=1 TEGULA_PTXAS= %python %s %build
+# RUN: rm -rf %t && mkdir %t && cd %t && env %cuda PTXSIM_FAIL=1 TEGULA_PTXAS= %python %s %source/test/models %build
 
-import os
 import re
-import subprocess
 import sys
 
 import ml_dtypes
@@ -18,24 +16,13 @@ import onnx
 import tegula
 from onnx import TensorProto, helper, numpy_helper
 
+sys.path.insert(0, sys.argv[1])
+import emulated  # noqa: E402
+
 RANDOM = np.random.Generator(np.random.PCG64(5))
 F16, BF16, F32 = np.float16, ml_dtypes.bfloat16, np.float32
 ORDERS = {70: 0, 75: 3, 80: 5}  # the seed of the order that warps run in; 0: as they come
-PTXAS = os.path.join(sys.argv[1], "bin", "ptxas")
 INF = np.inf
-
-RUN = """
-import sys, numpy as np, ml_dtypes, tegula
-for name in sys.argv[1:]:
-    model = tegula.load(name + ".so")
-    feeds = dict(np.load(name + ".npz"))
-    for key, value in feeds.items():
-        if value.dtype.kind == "V":  # NumPy forgets the name of this type
-            feeds[key] = value.view(ml_dtypes.bfloat16)
-    runs = sorted({key.split("/")[0] for key in feeds})
-    got = [model.run({key.split("/")[1]: feeds[key] for key in feeds if key.startswith(run + "/")}) for run in runs]
-    np.savez(name + "-got.npz", *(np.asarray(next(iter(one.values()))).astype(np.float64) for one in got))
-"""
 
 CASES = []
 
@@ -290,34 +277,13 @@ def compile_case(case):
     tegula.compile(case.name + ".onnx", case.name + ".so", device="cuda:" + ",".join(f"sm_{chip}" for chip in case.chips))
 
 
-def run_all(chip, names):
-    """In a process of its own: what is emulated is chosen when the driver starts."""
-    order = ORDERS[chip]
-    environment = dict(os.environ, PTXSIM_SM=str(chip), **({"PTXSIM_ORDER": str(order)} if order else {}))
-    subprocess.run([sys.executable, "-c", RUN, *names], check=True, env=environment)
-
-
-def check(case, chip):
-    with np.load(case.name + "-got.npz") as outputs:
-        assert len(outputs.files) == len(case.runs)
-        for number, (file, run) in enumerate(zip(outputs.files, case.runs)):
-            want, bound = case.expected(run)
-            got, where = outputs[file], f"{case.name}, sm_{chip}, run {number}"
-            assert got.shape == want.shape, f"{where}: {got.shape} instead of {want.shape}"
-            wrong = ~(np.abs(got - want) <= bound) & ~(np.isnan(got) & np.isnan(want))
-            assert not wrong.any(), (f"{where}: {wrong.sum()} of {wrong.size} wrong, first at {np.argwhere(wrong)[0]}: "
-                                     f"{got[wrong][0]} instead of {want[wrong][0]} +- {bound[wrong][0]}")
-
-
 def check_kernels(case):
     """The artifact holds the PTX of each chip as text: lanes are combined in one kernel, which has matrix instructions where
     the chip has them."""
-    with open(case.name + ".so", "rb") as file:
-        texts = re.findall(rb"\.version .*?\0", file.read(), re.DOTALL)
+    texts = emulated.texts_of(case.name + ".so")
     assert len(texts) == len(case.chips)
     first = {F16: 75, BF16: 80, F32: 1000}[case.element]
-    for text in texts:
-        chip = int(re.search(rb"\.target sm_(\d+)", text).group(1))
+    for chip, text in texts.items():
         kernels = text.split(b".entry")[1:]
         combining = [kernel for kernel in kernels if b"shfl.sync" in kernel]
         where = f"{case.name}, sm_{chip}: {len(kernels)} kernels, of which {len(combining)} combine lanes"
@@ -332,7 +298,7 @@ def check_kernels(case):
 def check_large(depth, chip):
     """A warp has 32 rows of queries with heads of 64 elements, 16 with 128."""
     name = f"large-{depth}"
-    ptx, cubin = f"{name}-{chip}.ptx", f"{name}-{chip}.cubin"
+    ptx = f"{name}-{chip}.ptx"
     tegula.compile(name + ".onnx", ptx, device=f"cuda:sm_{chip}")
     with open(ptx) as file:
         text = file.read()
@@ -348,55 +314,35 @@ def check_large(depth, chip):
         assert found == (128, 128, 32), f"{name}: {found} products, products of any kind and ldmatrix in the loop"
         # The queries, once: 4 of 16 elements for each 16 rows.
         assert text.count("ldmatrix") == 40, f"{name}: {text.count('ldmatrix')} ldmatrix"
-    if not os.path.exists(PTXAS):
-        print(f"{name}, sm_{chip}: not assembled, there is no ptxas in the build")
-        return
-    told = subprocess.run([PTXAS, f"-arch=sm_{chip}", "-v", ptx, "-o", cubin], check=True, stderr=subprocess.PIPE,
-                          text=True).stderr
-    spills = [int(number) for number in re.findall(r"(\d+) bytes spill", told)]
-    registers = [int(number) for number in re.findall(r"Used (\d+) registers", told)]
-    assert spills and not any(spills), f"{name}, sm_{chip}: spilled registers"
-    assert max(registers) <= 255, f"{name}, sm_{chip}: {max(registers)} registers"
+    emulated.assemble(name, chip, text.encode(), sys.argv[2])
 
 
 def main():
     define()
-    failures, only = [], [name for name in sys.argv[2:] if name != "--all"]
+    attempt, words = emulated.Attempts(), sys.argv[3:]
+    only = [name for name in words if name != "--all"]
     cases = [case for case in CASES if not only or case.name in only]
-    # Each on one chip in turn, some on all; with names or --all, all are.
-    for number, case in enumerate(cases):
-        if number % 6 and len(sys.argv) < 3:
-            case.chips = (case.chips[number % len(case.chips)], )
-
-    def attempt(function, *arguments):
-        try:
-            function(*arguments)
-            return True
-        except (AssertionError, tegula.CompileError, tegula.CompilerCrash, subprocess.CalledProcessError) as problem:
-            failures.append(str(problem))
-            return False
-
+    if not words:
+        emulated.take_turns(cases)
     compiled = []
     for case in cases:
-        if not attempt(compile_case, case):
-            continue
-        feeds = {f"{number}/{key}": value for number, run in enumerate(case.runs) for key, value in run.items()}
-        np.savez(case.name + ".npz", **feeds)
-        attempt(check_kernels, case)
-        compiled.append(case)
-    for chip in ORDERS:
+        if attempt(compile_case, case):
+            emulated.save_runs(case.name, case.runs)
+            attempt(check_kernels, case)
+            compiled.append(case)
+    for chip, order in ORDERS.items():
         chosen_cases = [case for case in compiled if chip in case.chips]
-        run_all(chip, [case.name for case in chosen_cases])
+        emulated.run_all(chip, order, [case.name for case in chosen_cases])
         for case in chosen_cases:
-            attempt(check, case, chip)
+            attempt(emulated.check, case.name, chip, [case.expected(run) for run in case.runs])
         print(f"sm_{chip}: {len(chosen_cases)} attentions")
     if not only:
-        for depth, chips in ((64, (75, 80)), *(((128, (75, 80, 90)), (64, (90, ))) if "--all" in sys.argv else ())):
+        for depth, chips in ((64, (75, 80)), *(((128, (75, 80, 90)), (64, (90, ))) if words else ())):
             CASES.clear()
             Case(f"large-{depth}", F16, [(1, 2048, 2048)], depth=depth, heads=16)
             for chip in chips:
                 attempt(check_large, depth, chip)
-    sys.exit("\n".join(failures) or 0)
+    attempt.end()
 
 
 main()

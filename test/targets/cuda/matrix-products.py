@@ -1,14 +1,13 @@
 """Products by matrix instructions, of each family of GPUs and where it has none: as exact as the number of products allows,
 and exact where all numbers are whole. The instructions are there, and large tiles fit into the registers.
 
-  matrix-products.py BUILD [--all]     in an empty folder; BUILD is that of the build; --all: each on all its GPUs
+  matrix-products.py MODELS BUILD [--all]     in an empty folder; MODELS is the folder of emulated.py, BUILD that of the
+                                              build; --all: each on all its GPUs
 """
 
-# RUN: rm -rf %t && mkdir %t && cd %t && env %cuda PTXSIM_FAIL=1 TEGULA_PTXAS= %python %s %build
+# RUN: rm -rf %t && mkdir %t && cd %t && env %cuda PTXSIM_FAIL=1 TEGULA_PTXAS= %python %s %source/test/models %build
 
-import os
 import re
-import subprocess
 import sys
 
 import ml_dtypes
@@ -16,6 +15,9 @@ import numpy as np
 import onnx
 import tegula
 from onnx import helper, numpy_helper
+
+sys.path.insert(0, sys.argv[1])
+import emulated  # noqa: E402
 
 RANDOM = np.random.Generator(np.random.PCG64(11))
 F16, BF16, F32 = np.float16, ml_dtypes.bfloat16, np.float32
@@ -28,21 +30,6 @@ MATRICES = {F16: {70, 75, 80}, BF16: {80}, I8: {75, 80}, I16: set()}
 CHIPS = {F16: (70, 75, 80), BF16: (75, 80), I8: (75, 80), I16: (75, 80)}
 ALL = (70, 75, 80, 90)
 CHIPS_OF = {"even": ALL, "even_bf16": ALL, "signed": ALL}
-PTXAS = os.path.join(sys.argv[1], "bin", "ptxas")
-
-RUN = """
-import sys, numpy as np, ml_dtypes, tegula
-for name in sys.argv[1:]:
-    model = tegula.load(name + ".so")
-    feeds = dict(np.load(name + ".npz"))
-    for key, value in feeds.items():
-        if value.dtype.kind == "V":  # NumPy forgets the name of this type
-            feeds[key] = value.view(ml_dtypes.bfloat16)
-    runs = sorted({key.split("/")[0] for key in feeds})
-    got = [model.run({key.split("/")[1]: feeds[key] for key in feeds if key.startswith(run + "/")}) for run in runs]
-    outputs = [np.asarray(next(iter(one.values()))) for one in got]
-    np.savez(name + "-got.npz", *(y if y.dtype.kind in "iu" else y.astype(np.float64) for y in outputs))
-"""
 
 CASES = []
 
@@ -207,78 +194,39 @@ def define_integer():
              "sy": scales(-3), "zy": np.array(11, U8)}, convolved)
 
 
-def run_all(chip, order, names):
-    """In a process of its own: what is emulated is chosen when the driver starts."""
-    environment = dict(os.environ, PTXSIM_SM=str(chip), **({"PTXSIM_ORDER": str(order)} if order else {}))
-    subprocess.run([sys.executable, "-c", RUN, *names], check=True, env=environment)
-
-
-def check(case, chip):
-    with np.load(case.name + "-got.npz") as outputs:
-        assert len(outputs.files) == len(case.expected)
-        for number, (file, (want, bound)) in enumerate(zip(outputs.files, case.expected)):
-            got, where = outputs[file], f"{case.name}, sm_{chip}, run {number}"
-            assert got.shape == want.shape, f"{where}: {got.shape} instead of {want.shape}"
-            wrong = ~(np.abs(got - want) <= bound)
-            assert not wrong.any(), (f"{where}: {wrong.sum()} of {wrong.size} wrong, first at {np.argwhere(wrong)[0]}: "
-                                     f"{got[wrong][0]} instead of {want[wrong][0]}")
-
-
 def check_instructions(case):
-    """The artifact holds the PTX of each chip as text."""
-    with open(case.name + ".so", "rb") as file:
-        texts = re.findall(rb"\.version .*?\0", file.read(), re.DOTALL)
-    matrices = {int(re.search(rb"\.target sm_(\d+)", text).group(1)): b"mma.sync" in text for text in texts}
+    matrices = {chip: b"mma.sync" in text for chip, text in emulated.texts_of(case.name + ".so").items()}
     expected = {chip: chip in MATRICES[case.factors] for chip in case.chips if chip <= 80}
     assert matrices == expected, f"{case.name}: matrix instructions on {matrices}, expected {expected}"
 
 
 def check_large(chip, instruction, count):
     """Tiles of 128 x 128, 32 deep; warps have 64 x 64 of them."""
-    ptx, cubin = f"large-{chip}.ptx", f"large-{chip}.cubin"
+    ptx = f"large-{chip}.ptx"
     tegula.compile("large.onnx", ptx, device=f"cuda:sm_{chip}")
     with open(ptx) as file:
         text = file.read()
     found = len(re.findall(r"mma\.sync\S*" + instruction, text)), text.count("mma.sync"), text.count("ldmatrix")
     assert found == (count, count, 16), f"sm_{chip}: {found} products, products of any kind and ldmatrix"
-    if not os.path.exists(PTXAS):
-        print(f"large, sm_{chip}: not assembled, there is no ptxas in the build")
-        return
-    told = subprocess.run([PTXAS, f"-arch=sm_{chip}", "-v", ptx, "-o", cubin], check=True, stderr=subprocess.PIPE,
-                          text=True).stderr
-    spills = [int(number) for number in re.findall(r"(\d+) bytes spill", told)]
-    registers = [int(number) for number in re.findall(r"Used (\d+) registers", told)]
-    assert spills and not any(spills), f"large, sm_{chip}: spilled registers"
-    assert max(registers) <= 255, f"large, sm_{chip}: {max(registers)} registers"
+    emulated.assemble("large", chip, text.encode(), sys.argv[2])
 
 
 def main():
     define_real()
     define_integer()
-    failures = []
-    # Each product on one chip in turn, some on all; with --all, all are.
-    for number, case in enumerate(CASES):
-        chips = [chip for chip in case.chips if chip <= 80]
-        if number % 6 and "--all" not in sys.argv:
-            case.chips = (chips[number % len(chips)], )
-
-    def attempt(function, *arguments):
-        try:
-            function(*arguments)
-        except (AssertionError, tegula.CompileError, tegula.CompilerCrash, subprocess.CalledProcessError) as problem:
-            failures.append(str(problem))
-
+    attempt = emulated.Attempts()
+    if "--all" not in sys.argv:
+        emulated.take_turns(CASES)
     for case in CASES:
         device = "cuda:" + ",".join(f"sm_{chip}" for chip in case.chips if chip <= 80)
         tegula.compile(case.name + ".onnx", case.name + ".so", device=device)
-        feeds = {f"{number}/{key}": value for number, run in enumerate(case.runs) for key, value in run.items()}
-        np.savez(case.name + ".npz", **feeds)
+        emulated.save_runs(case.name, case.runs)
         attempt(check_instructions, case)
     for chip, order in RUNS:
         cases = [case for case in CASES if chip in case.chips]
-        run_all(chip, order, [case.name for case in cases])
+        emulated.run_all(chip, order, [case.name for case in cases])
         for case in cases:
-            attempt(check, case, chip)
+            attempt(emulated.check, case.name, chip, case.expected)
         print(f"sm_{chip}: {len(cases)} products")
     values = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT16, shape)
               for name, shape in (("x", [2048, 1024]), ("w", [1024, 2048]), ("y", [2048, 2048]))]
@@ -286,7 +234,7 @@ def main():
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10), "large.onnx")
     for chip, instruction, count in ((75, "m16n8k8", 128), (80, "m16n8k16", 64), (90, "m16n8k16", 64)):
         attempt(check_large, chip, instruction, count)
-    sys.exit("\n".join(failures) or 0)
+    attempt.end()
 
 
 main()

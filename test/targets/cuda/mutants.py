@@ -1,9 +1,9 @@
 """Kernels with a mistake put into their PTX: the emulation or the numbers tell of each.
 
-  mutants.py BUILD     in an empty folder; BUILD is that of the build
+  mutants.py     in an empty folder
 """
 
-# RUN: rm -rf %t && mkdir %t && cd %t && env %cuda TEGULA_PTXAS= %python %s %build
+# RUN: rm -rf %t && mkdir %t && cd %t && env %cuda TEGULA_PTXAS= %python %s
 
 import os
 import re

@@ -1,13 +1,12 @@
 """Whole networks, from the first to the last node as CUDA, for each family of GPUs: right, the same each time, without a
 fault that the emulation finds, in the order of warps that it would take and in others. Kernels assemble without spills.
 
-  networks.py MODELS BUILD     MODELS is the folder of networks.py, BUILD that of the build
+  networks.py MODELS BUILD     MODELS is the folder of emulated.py and networks.py, BUILD that of the build
 """
 
 # RUN: rm -rf %t && mkdir %t && cd %t && env %cuda PTXSIM_FAIL=1 TEGULA_PTXAS= %python %s %source/test/models %build
 
 import os
-import re
 import subprocess
 import sys
 
@@ -17,6 +16,7 @@ import tegula
 
 sys.path.insert(0, sys.argv[1])
 import compare  # noqa: E402
+import emulated  # noqa: E402
 import networks  # noqa: E402
 
 TOLERANCE = 1e-4
@@ -28,7 +28,6 @@ RUNS = {
     "lstm": ((90, 5), ),
 }
 CHIPS = (70, 75, 80, 90)
-PTXAS = os.path.join(sys.argv[2], "bin", "ptxas")
 
 CHECK = """
 import sys, numpy as np, tegula
@@ -42,27 +41,9 @@ np.savez("outputs.npz", *first)
 
 def run(artifact, chip, order):
     """In a process of its own: what is emulated is chosen when the driver starts."""
-    environment = dict(os.environ, PTXSIM_SM=str(chip), **({"PTXSIM_ORDER": str(order)} if order else {}))
-    subprocess.run([sys.executable, "-c", CHECK, artifact], check=True, env=environment)
+    subprocess.run([sys.executable, "-c", CHECK, artifact], check=True, env=emulated.environment_of(chip, order))
     with np.load("outputs.npz") as outputs:
         return [outputs[name] for name in outputs.files]
-
-
-def assemble(name, artifact):
-    """The kernels' registers and memory, as NVIDIA's assembler tells them; the artifact has the PTX of each chip as text."""
-    with open(artifact, "rb") as file:
-        texts = re.findall(rb"(\.version .*?)\0", file.read(), re.DOTALL)
-    chips = [int(re.search(rb"\.target sm_(\d+)", text).group(1)) for text in texts]
-    assert sorted(chips) == list(CHIPS), f"{name}: PTX for {chips}"
-    for chip, text in zip(chips, texts):
-        with open("kernels.ptx", "wb") as file:
-            file.write(text)
-        told = subprocess.run([PTXAS, f"-arch=sm_{chip}", "-v", "kernels.ptx", "-o", "kernels.cubin"], check=True,
-                              stderr=subprocess.PIPE, text=True).stderr
-        spills = [int(count) for count in re.findall(r"(\d+) bytes spill", told)]
-        registers = [int(count) for count in re.findall(r"Used (\d+) registers", told)]
-        assert spills and not any(spills), f"{name}, sm_{chip}: spilled registers"
-        assert max(registers) <= 168, f"{name}, sm_{chip}: {max(registers)} registers"
 
 
 def main():
@@ -80,10 +61,10 @@ def main():
             error = max(compare.relative_error(got, want) for got, want in zip(outputs, expected))
             assert error < TOLERANCE, f"{name} on sm_{chip}: error {error}"
             have_run.add((name, chip))
-        if os.path.exists(PTXAS):
-            assemble(name, artifact)
-        else:
-            print(f"{name}: not assembled, there is no ptxas in the build")
+        texts = emulated.texts_of(artifact)
+        assert sorted(texts) == list(CHIPS), f"{name}: PTX for {sorted(texts)}"
+        for chip, text in texts.items():
+            emulated.assemble(name, chip, text, sys.argv[2], most=168)
         print(f"{name}: passed")
     assert have_run == {(name, chip) for name, runs in RUNS.items() for chip, _ in runs}, f"only {have_run} ran"
     assert {chip for _, chip in have_run} == set(CHIPS), "a family of GPUs was left out"
