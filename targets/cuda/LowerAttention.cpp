@@ -24,13 +24,7 @@ namespace {
 struct LowerAttention : impl::LowerAttentionBase<LowerAttention> {
   using LowerAttentionBase::LowerAttentionBase;
   void runOnOperation() override {
-    SmallVector<scf::ForallOp> units;
-    getOperation().walk([&](scf::ForallOp unit) {
-      if (auto plan = unit->getAttrOfType<tgl::PlanAttr>(tgl::kPlan);
-          plan && plan.getThreads() && plan.getBlock().size() == 4)
-        units.push_back(unit);
-    });
-    for (scf::ForallOp unit : units) {
+    for (scf::ForallOp unit : cuda::sharedUnitsOf(getOperation(), 4)) {
       SmallVector<cuda::Cores> families{cuda::Cores::None};
       if (unit->getAttrOfType<tgl::PlanAttr>(tgl::kPlan).getDot() > 1)
         families = cuda::familiesOf(unit, *cuda::factorsOf(*unit.getOps<linalg::GenericOp>().begin()));

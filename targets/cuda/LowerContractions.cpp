@@ -30,13 +30,7 @@ namespace {
 struct LowerContractions : impl::LowerContractionsBase<LowerContractions> {
   using LowerContractionsBase::LowerContractionsBase;
   void runOnOperation() override {
-    SmallVector<scf::ForallOp> units;
-    getOperation().walk([&](scf::ForallOp unit) {
-      if (auto plan = unit->getAttrOfType<tgl::PlanAttr>(tgl::kPlan);
-          plan && plan.getThreads() && plan.getBlock().size() == 3)
-        units.push_back(unit);
-    });
-    for (scf::ForallOp unit : units) {
+    for (scf::ForallOp unit : cuda::sharedUnitsOf(getOperation(), 3)) {
       lower(unit);
       ++lowered;
     }

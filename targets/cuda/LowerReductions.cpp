@@ -87,13 +87,7 @@ private:
 struct LowerReductions : impl::LowerReductionsBase<LowerReductions> {
   using LowerReductionsBase::LowerReductionsBase;
   void runOnOperation() override {
-    SmallVector<scf::ForallOp> units;
-    getOperation().walk([&](scf::ForallOp unit) {
-      if (auto plan = unit->getAttrOfType<tgl::PlanAttr>(tgl::kPlan);
-          plan && plan.getThreads() && plan.getBlock().empty())
-        units.push_back(unit);
-    });
-    for (scf::ForallOp unit : units) {
+    for (scf::ForallOp unit : cuda::sharedUnitsOf(getOperation(), 0)) {
       WarpReduction(unit).emit();
       ++lowered;
     }

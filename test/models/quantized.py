@@ -60,9 +60,6 @@ def error_between(expected, got):
     return float(np.sqrt(np.mean(shares)))
 
 
-ALL_PEERS = False
-
-
 class Reader(CalibrationDataReader):
     def __init__(self, feeds):
         self.feeds = iter(feeds)
@@ -80,7 +77,7 @@ def peers_error(path, folder, calibration, tests, expected):
     quant_pre_process(prepared, prepared, skip_symbolic_shape=True)
     errors = {}
     for method in (CalibrationMethod.MinMax, CalibrationMethod.Percentile):
-        for types in (None, ["Conv", "MatMul", "Gemm"]) if ALL_PEERS else (None, ):
+        for types in (None, ["Conv", "MatMul", "Gemm"]):
             output = os.path.join(folder, "peer.onnx")
             quantize_static(prepared, output, Reader(calibration), calibrate_method=method, per_channel=True,
                             activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, op_types_to_quantize=types)
@@ -300,10 +297,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", required=True)
     parser.add_argument("--out", required=True)
-    parser.add_argument("--all-peers", action="store_true", help="with those that quantize products alone, too")
     args = parser.parse_args()
-    global ALL_PEERS
-    ALL_PEERS = args.all_peers
     logging.disable(logging.WARNING)
     folder = os.path.join(args.out, "int8")
     os.makedirs(folder, exist_ok=True)

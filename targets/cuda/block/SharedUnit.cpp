@@ -12,6 +12,16 @@ using namespace mlir;
 
 namespace tegula::cuda {
 
+SmallVector<scf::ForallOp> sharedUnitsOf(Operation *op, size_t entries) {
+  SmallVector<scf::ForallOp> units;
+  op->walk([&](scf::ForallOp unit) {
+    if (auto plan = unit->getAttrOfType<tgl::PlanAttr>(tgl::kPlan);
+        plan && plan.getThreads() && plan.getBlock().size() == entries)
+      units.push_back(unit);
+  });
+  return units;
+}
+
 Nest::Nest(Indices &at, linalg::GenericOp op) : at(at), op(op) {
   for (unsigned loop = 0; loop < op.getNumLoops(); ++loop)
     extents.push_back(extentOf(loop));
