@@ -46,8 +46,8 @@ public:
   llvm::SmallVector<Value> extents; // by loop
 };
 
-/// The units inside of `op` whose threads share the work, with so many entries in the `block` of their plan: 3 of products,
-/// 4 of attentions, none of reductions of rows.
+/// The units inside of `op` whose threads share the work, with so many entries in the `block` of their plan: 3 of
+/// products, 4 of attentions, none of reductions of rows.
 llvm::SmallVector<mlir::scf::ForallOp> sharedUnitsOf(mlir::Operation *op, size_t entries);
 
 /// An scf.forall of one iteration with a reduction (`root`) and perhaps an elementwise op on its result (`epilogue`),
