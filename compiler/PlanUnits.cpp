@@ -39,7 +39,7 @@ struct PlanUnits : PassWrapper<PlanUnits, OperationPass<>> {
   tgl::PlanAttr planByText(linalg::GenericOp op) {
     std::string text = kernelText(op);
     auto plan = plans ? plans.getAs<tgl::PlanAttr>(text) : tgl::PlanAttr();
-    bool isSuitable = plan && isPlanFor(plan, op);
+    bool isSuitable = plan && target->suits(op, plan, attr);
     if (plan && !isSuitable)
       op.emitWarning() << "[T0003] the file of plans has " << plan << " for the kernel '" << text
                        << "', which it does not suit: not used; measure again with --tune";

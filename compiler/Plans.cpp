@@ -20,6 +20,8 @@ namespace tegula {
 
 /// What of a target decides which plan is fast.
 static std::string machineText(tgl::TargetAttr target) {
+  if (!target.getChips().empty())
+    return (target.getName() + ":" + target.getChips()).str();
   return llvm::formatv("{0}, {1} bytes x {2}, {3} KiB, {4} threads", target.getName(), target.getVectorBytes(),
                        target.getRegisters(), target.getCacheKiB(), target.getThreads())
       .str();
@@ -51,7 +53,7 @@ std::string kernelText(linalg::GenericOp unit) {
 bool isPlanFor(tgl::PlanAttr plan, linalg::GenericOp unit) {
   int64_t parallel = unit.getNumParallelLoops(), vectorLoop = plan.getVectorLoop(), unrollLoop = plan.getUnrollLoop();
   auto isWithin = [](int64_t value, int64_t low, int64_t high) { return low <= value && value <= high; };
-  if (plan.getThreads()) // only the target can tell
+  if (plan.getThreads()) // a matter of the target's own
     return false;
   return isWithin(vectorLoop, -1, parallel - 1) && isWithin(unrollLoop, -1, parallel - 1) &&
          (vectorLoop < 0 || canVectorize(unit, vectorLoop)) && (unrollLoop < 0 || unrollLoop != vectorLoop) &&

@@ -12,7 +12,7 @@ namespace tegula {
 /// arithmetic. The same for equal units whatever their names and constants.
 std::string kernelText(mlir::linalg::GenericOp unit);
 
-/// Whether the code of `unit` can be made as `plan` says: its loops exist, its sizes are within bounds.
+/// Whether `unit` can be tiled for registers as `plan` says: its loops exist, its sizes are within bounds.
 bool isPlanFor(tgl::PlanAttr plan, mlir::linalg::GenericOp unit);
 
 /// The plans in the JSON file `path` that were measured for machines like `target` (kernel text = plan). Empty where

@@ -42,6 +42,12 @@ public:
     return {};
   }
 
+  /// Whether a unit can be done by `plan`, which may come from a file: if it is one of those above, unless a target
+  /// knows better.
+  virtual bool suits(mlir::linalg::GenericOp root, tgl::PlanAttr plan, tgl::TargetAttr target) const {
+    return plan == this->plan(root, {}, target) || llvm::is_contained(candidates(root, target), plan);
+  }
+
   /// Registers the target's passes by name, for tegula-opt.
   virtual void registerPasses() const = 0;
 

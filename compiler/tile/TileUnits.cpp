@@ -182,6 +182,8 @@ struct TileUnits : impl::TileUnitsBase<TileUnits> {
         scf::ForallOp::create(b, loc, ArrayRef<OpFoldResult>{b.getIndexAttr(1)}, ValueRange{destination}, std::nullopt);
     setWork(forall, workOf(root, epilogue));
     forall->setAttr(tgl::kPlan, plan);
+    if (Attribute measured = root->getAttr(tgl::kMeasured))
+      forall->setAttr(tgl::kMeasured, measured);
     b.setInsertionPoint(forall.getTerminator());
     Value shared = forall.getRegionIterArgs()[0], sums = shared;
     if (epilogue) {

@@ -1,6 +1,7 @@
 //===- Target.cpp - the CPU target ------------------------------------------------------===//
 
 #include "tegula/targets/Target.h"
+#include "tegula/compiler/Plans.h"
 #include "tegula/compiler/emit/Artifact.h"
 #include "tegula/targets/cpu/Cpu.h"
 #include "tegula/targets/cpu/Passes.h"
@@ -80,6 +81,10 @@ public:
 
   SmallVector<tgl::PlanAttr> candidates(mlir::linalg::GenericOp root, tgl::TargetAttr target) const override {
     return cpu::candidatesOf(root, target);
+  }
+
+  bool suits(mlir::linalg::GenericOp root, tgl::PlanAttr plan, tgl::TargetAttr) const override {
+    return isPlanFor(plan, root);
   }
 
   void registerPasses() const override { registerCpuPasses(); }

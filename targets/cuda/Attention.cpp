@@ -233,32 +233,4 @@ std::optional<Attention> attentionOf(ArrayRef<linalg::GenericOp> inUnit) {
   return attention;
 }
 
-tgl::PlanAttr planAttention(const Attention &attention, tgl::TargetAttr target) {
-  constexpr int64_t kMostWide = 128, kLeastWide = 32, kLeastRows = 16, kThreads = 128, kEnoughBlocks = 80;
-  std::optional<int64_t> depth = extentOf(attention.scores, attention.depth),
-                         columns = extentOf(attention.values, attention.columns);
-  if (!depth || !columns || *depth == 0 || *columns == 0 || *depth > kMostWide || *columns > kMostWide)
-    return {};
-  // What is known at run time only is taken for large.
-  int64_t batch = extentOf(attention.scores, attention.batch).value_or(1),
-          rows = extentOf(attention.scores, attention.rows).value_or(512);
-  if (rows < kLeastRows)
-    return {};
-  Factors first = *factorsOf(attention.scores), second = *factorsOf(attention.values);
-  if (!first.sum.isF32() || !second.sum.isF32() || first.left != first.right || second.left != second.right)
-    return {};
-  bool areMatrices = first.left == second.left && llvm::any_of(chipsOf(target), [&](Chip chip) {
-                       return chip >= 75 && coresOf(chip, first) != Cores::None;
-                     });
-  auto filled = [&](int64_t extent) { return std::max<int64_t>(llvm::PowerOf2Ceil(extent), kLeastWide); };
-  int64_t deep = filled(*depth), wide = filled(*columns);
-  // Rows of a block: of a warp 32 or 16 with matrix instructions, else a row of four threads.
-  bool areMany = batch * ((rows + 127) / 128) >= kEnoughBlocks && deep <= 64 && wide <= 64;
-  int64_t block = !areMatrices ? 32 : areMany ? 128 : 64;
-  int64_t keys = deep + wide <= 192 ? 64 : 32;
-  return tgl::PlanAttr::get(target.getContext(), /*vectorLoop=*/-1, /*lanes=*/1, /*vectors=*/keys, /*unrollLoop=*/-1,
-                            /*unroll=*/block / 4, {block, keys, deep, wide}, /*dot=*/areMatrices ? 16 : 1, /*rows=*/0,
-                            /*depth=*/0, /*outer=*/1, kThreads);
-}
-
 } // namespace tegula::cuda

@@ -28,12 +28,11 @@ std::vector<Chip> chipsOf(tgl::TargetAttr target);
 /// The oldest PTX version that knows the chip and its matrix instructions, times ten: old drivers read it.
 unsigned ptxVersionOf(Chip chip);
 
-/// The plan of one unit.
-tgl::PlanAttr planUnit(mlir::linalg::GenericOp root, tgl::TargetAttr target);
+/// The plans that a unit can have, the one to take first.
+llvm::SmallVector<tgl::PlanAttr> plansOf(mlir::linalg::GenericOp root, tgl::TargetAttr target);
 
-/// Into how many parts the depth of a product should be split so that blocks of threads are enough; 0: they are, or
-/// they are not known.
-int64_t waysToSplit(mlir::linalg::GenericOp root, tgl::TargetAttr target);
+/// Into how many parts the depth of a product is best split, of those `possible` (1: it stays whole).
+int64_t waysToSplit(mlir::linalg::GenericOp root, tgl::TargetAttr target, llvm::ArrayRef<int64_t> possible);
 
 /// Lowers a module of the buffer stage to the LLVM and NVVM dialects.
 void addLoweringPasses(mlir::OpPassManager &pm);

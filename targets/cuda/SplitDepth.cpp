@@ -38,26 +38,26 @@ struct SplitDepth : impl::SplitDepthBase<SplitDepth> {
         products.push_back(op);
     });
     for (linalg::GenericOp op : products) {
-      cuda::Contraction loops = *cuda::contractionOf(op);
-      if (int64_t wanted = cuda::waysToSplit(op, target))
-        split(op, loops.depth.front(), wanted);
+      unsigned loop = cuda::contractionOf(op)->depth.front();
+      if (int64_t ways = cuda::waysToSplit(op, target, possibleWays(op, loop)); ways > 1)
+        split(op, loop, ways);
     }
   }
 
-  /// Of the ways that divide the loop's extent, the fewest that are `wanted`, or the most there are; 1 for none.
-  int64_t waysOf(linalg::GenericOp op, unsigned loop, int64_t wanted) {
-    int64_t extent = op.getStaticLoopRanges()[loop], depth = *cuda::extentOf(op, cuda::contractionOf(op)->depth);
-    int64_t best = 1;
-    for (int64_t ways = 2; ways <= std::min(extent, kMostWays) && best < wanted; ++ways)
-      if (extent % ways == 0 && depth / ways >= kLeastDepth)
-        best = ways;
-    return best;
+  /// Numbers of parts that divide the loop's extent.
+  static SmallVector<int64_t> possibleWays(linalg::GenericOp op, unsigned loop) {
+    SmallVector<int64_t> all{1};
+    std::optional<int64_t> depth = cuda::extentOf(op, cuda::contractionOf(op)->depth);
+    for (int64_t ways = 2; depth && ways <= kMostWays; ++ways)
+      if (op.getStaticLoopRanges()[loop] % ways == 0 && *depth / ways >= kLeastDepth)
+        all.push_back(ways);
+    return all;
   }
 
-  void split(linalg::GenericOp op, unsigned loop, int64_t wanted) {
-    int64_t ways = waysOf(op, loop, wanted), extent = op.getStaticLoopRanges()[loop];
+  void split(linalg::GenericOp op, unsigned loop, int64_t ways) {
+    int64_t extent = op.getStaticLoopRanges()[loop];
     auto fill = op.getDpsInits()[0].getDefiningOp<linalg::FillOp>();
-    if (ways == 1 || !fill)
+    if (!fill)
       return;
     OpBuilder b(op);
     MLIRContext *context = &getContext();

@@ -42,7 +42,11 @@ public:
   }
 
   tgl::PlanAttr plan(mlir::linalg::GenericOp root, mlir::linalg::GenericOp, tgl::TargetAttr target) const override {
-    return cuda::planUnit(root, target);
+    return cuda::plansOf(root, target).front();
+  }
+
+  SmallVector<tgl::PlanAttr> candidates(mlir::linalg::GenericOp root, tgl::TargetAttr target) const override {
+    return cuda::plansOf(root, target);
   }
 
   void registerPasses() const override { registerCudaPasses(); }

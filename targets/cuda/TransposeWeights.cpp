@@ -60,7 +60,7 @@ struct TransposeWeights : impl::TransposeWeightsBase<TransposeWeights> {
       return;
     getOperation().walk([&](linalg::GenericOp op) {
       std::optional<cuda::Contraction> loops = cuda::contractionOf(op);
-      if (!loops || cuda::planUnit(op, target).getDot() == 1)
+      if (!loops || cuda::plansOf(op, target).front().getDot() == 1)
         return;
       auto constant = op.getDpsInputs()[1].getDefiningOp<arith::ConstantOp>();
       if (!constant || !getElementTypeOrSelf(constant.getType()).isInteger(8))

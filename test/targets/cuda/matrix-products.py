@@ -229,7 +229,7 @@ def main():
             attempt(emulated.check, case.name, chip, case.expected)
         print(f"sm_{chip}: {len(cases)} products")
     values = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT16, shape)
-              for name, shape in (("x", [2048, 1024]), ("w", [1024, 2048]), ("y", [2048, 2048]))]
+              for name, shape in (("x", [4096, 4096]), ("w", [4096, 4096]), ("y", [4096, 4096]))]
     graph = helper.make_graph([node("MatMul", "x w")], "large", values[:2], values[2:])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10), "large.onnx")
     for chip, instruction, count in ((75, "m16n8k8", 128), (80, "m16n8k16", 64), (90, "m16n8k16", 64)):
