@@ -21,6 +21,8 @@ protected:
   virtual void work() = 0;
   /// Elements between rows along a side in shared memory.
   virtual int64_t padding() const { return 0; }
+  /// TileShape::sideBySide.
+  virtual int64_t sideBySide() const { return 0; }
 
   /// Builds a loop over the tiles with two buffers: the next tile is loaded into registers while `multiply` works on
   /// the buffer of this one.

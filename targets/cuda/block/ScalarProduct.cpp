@@ -17,7 +17,9 @@ namespace tegula::cuda {
 namespace {
 constexpr int64_t kGroup = 4;       // neighbours that a thread reads from shared memory at once
 constexpr int64_t kSharedSpace = 3; // of NVVM
-constexpr int64_t kPadding = 4;     // elements between rows of a tile, so that columns lie in different banks
+// Elements between rows of a tile, and how deep a warp loads at once what lies along the depth: so that its stores of
+// one element each go to different banks.
+constexpr int64_t kPadding = 4, kSideBySide = 8;
 
 class ScalarProduct : public ProductBlock {
 public:
@@ -30,6 +32,7 @@ public:
 private:
   void work() override;
   int64_t padding() const override { return kPadding; }
+  int64_t sideBySide() const override { return kSideBySide; }
   Value sharedMemory(Type element, int64_t size);
   Value sharedOf(const Side &side) { return &side == &*left ? ofLeft : ofRight; }
   void store(Side &side, ArrayRef<Value> elements, Value buffer);

@@ -23,15 +23,21 @@ Side::Side(Nest &nest, unsigned number, TileShape shape, Value begin, ArrayRef<V
   Value step = steps[shape.depth.back()];
   isDepthFast = step && getConstantIntValue(step) == 1;
   lanes = lanesThatFit();
-  // Neighbours in global memory are neighbours in a warp.
+  // Neighbours in global memory are neighbours in a warp: so many threads, then those of the next row, then those of
+  // the next elements of the first row.
   int64_t tile = isDepthFast ? shape.tileDepth : shape.size, slow = isDepthFast ? shape.size : shape.tileDepth;
-  int64_t fast = tile / lanes, stride = shape.threads / fast;
-  Value first = at.mul(at.rem(thread, fast), at.constant(lanes)), second = at.div(thread, fast);
-  SmallVector<Value> slowIndices;
-  for (int64_t i = 0; i < slow; i += stride)
+  int64_t fast = tile / lanes;
+  int64_t near = isDepthFast && shape.sideBySide ? std::clamp<int64_t>(shape.sideBySide / lanes, 1, fast) : fast;
+  int64_t atOnce = std::max<int64_t>(shape.threads / (near * slow), 1); // of `near` threads in a row
+  Value inRow = at.add(at.rem(thread, near), at.mul(at.div(thread, near * slow), at.constant(near)));
+  Value first = at.mul(inRow, at.constant(lanes)), second = at.rem(at.div(thread, near), slow);
+  SmallVector<Value> fastIndices, slowIndices;
+  for (int64_t i = 0; i < fast; i += near * atOnce)
+    fastIndices.push_back(at.add(first, at.constant(i * lanes)));
+  for (int64_t i = 0; i < slow; i += shape.threads / near)
     slowIndices.push_back(at.add(second, at.constant(i)));
-  depths = isDepthFast ? SmallVector<Value>{first} : slowIndices;
-  rows = isDepthFast ? slowIndices : SmallVector<Value>{first};
+  depths = isDepthFast ? fastIndices : slowIndices;
+  rows = isDepthFast ? slowIndices : fastIndices;
   Value common = at.add(base, placeOf(shape.batch, batch));
   for (Value row : rows) {
     SmallVector<Value> indices(nest.op.getNumLoops());

@@ -12,6 +12,7 @@ struct TileShape {
   int64_t size, tileDepth;                     ///< rows and depth of a tile
   int64_t threads;                             ///< of a block
   int64_t padding = 0;                         ///< elements that a row along the side has more in shared memory
+  int64_t sideBySide = 0;                      ///< elements along the depth that lanes of a warp load at once; 0: any
 };
 
 /// Tiles of an operand of a product on their way from global memory: which elements each thread of a block loads.
