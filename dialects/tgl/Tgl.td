@@ -25,7 +25,7 @@ def Tgl_TargetAttr : Tgl_Attr<"Target", "target"> {
     products of small integers the target adds to 32-bit ones several at a time: `u8s8` four of unsigned and signed 8-bit
     ones and, on x86, pairs of signed 16-bit ones, `s8s8` four of signed 8-bit ones, `s16s16` such pairs only, or none. `tiles` is the number of matrix registers, each
     of up to 16 rows of 64 bytes, whose products of unsigned and signed bytes, and of bf16, are summed at once (AMX; 0: none). `realDot`
-    says of which real numbers it adds several products at a time to 32-bit ones: `bf16`, `f16`, both (`f16,bf16`), or none. With `mmla`, two rows of eight bytes
+    says of which real numbers it adds several products at a time to 32-bit ones: `bf16`, `f16`, several (`f16,bf16,tf32`: f32 may be rounded to tf32), or none. With `mmla`, two rows of eight bytes
     are also multiplied by two columns at a time (FEAT_I8MM). `chips` are the accelerators, separated by commas, where `triple` and
     `cpu` are of the host; `cacheKiB` is 0 where rows of a tensor do not wait in a cache for their next reader.
 

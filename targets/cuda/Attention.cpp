@@ -153,8 +153,16 @@ static bool matchBodies(Attention &attention, unsigned power, unsigned share) {
   auto powers = powersOf(attention.powers), shares = sharesOf(attention.shares);
   if (!powers || !shares || powers->first != power || shares->first != share)
     return false;
-  if (attention.scale && (!isElementwise(attention.scale) || attention.scale.hasIndexSemantics()))
-    return false;
+  if (attention.scale) {
+    if (!isElementwise(attention.scale) || attention.scale.hasIndexSemantics())
+      return false;
+    // Each score is read at its own place alone.
+    Value init = attention.scores.getDpsInits()[0];
+    Value products = attention.scores.getNumResults() ? attention.scores.getResult(0) : init;
+    for (OpOperand *operand : attention.scale.getDpsInputOperands())
+      if (operand->get() == products && !isIdentity(attention.scale, operand->getOperandNumber()))
+        return false;
+  }
   return matchLoops(attention);
 }
 
@@ -199,7 +207,8 @@ std::optional<Attention> attentionOf(linalg::GenericOp values) {
   if (!attention.scores || attention.sum.getDpsInputs()[0] != attention.powers.getResult(0) ||
       attention.most.getDpsInputs()[0] != made.getResult(0) || !matchBodies(attention, powers->first, shares->first))
     return std::nullopt;
-  bool isAlone = isReadBy(attention.shares, {values}) && isReadBy(attention.sum, {attention.shares}) &&
+  bool isAlone = attention.shares->hasOneUse() && isReadBy(attention.shares, {values}) &&
+                 isReadBy(attention.sum, {attention.shares}) &&
                  isReadBy(attention.powers, {attention.sum, attention.shares}) &&
                  isReadBy(attention.most, {attention.powers}) && isReadBy(made, {attention.most, attention.powers});
   if (!isAlone)

@@ -2,8 +2,10 @@
 
 #include "tegula/targets/cuda/Contraction.h"
 #include "tegula/compiler/tile/Dot.h"
+#include "tegula/dialects/tgl/Tgl.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 
@@ -60,6 +62,8 @@ std::optional<Factors> factorsOf(linalg::GenericOp op) {
     (number == 0 ? factors.left : factors.right) = argument.getType();
     (number == 0 ? factors.isLeftUnsigned : factors.isRightUnsigned) = isa_and_present<arith::ExtUIOp>(cast);
   }
+  tgl::TargetAttr target = tgl::targetOf(op);
+  factors.mayRound = target && llvm::is_contained(llvm::split(target.getRealDot(), ','), "tf32");
   return factors;
 }
 

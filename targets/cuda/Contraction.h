@@ -24,6 +24,7 @@ std::optional<Contraction> contractionOf(mlir::linalg::GenericOp op);
 struct Factors {
   mlir::Type left, right, sum;
   bool isLeftUnsigned = false, isRightUnsigned = false;
+  bool mayRound = false; ///< f32 to tf32, as the target allows (`realDot`)
 };
 
 /// The factors of a sum of products, if its body is no more than their conversion, product and sum.

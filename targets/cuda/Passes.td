@@ -55,10 +55,11 @@ def SplitDepth : Pass<"tegula-split-depth", "::mlir::func::FuncOp"> {
 }
 
 def TransposeWeights : Pass<"tegula-transpose-weights", "::mlir::func::FuncOp"> {
-  let summary = "Lay constant right sides of products of bytes along the depth";
+  let summary = "Lay constant right sides of products along the depth";
   let description = [{
-    Matrix instructions take neighbours along the depth together, and bytes cannot be turned on their way through shared
-    memory (`ldmatrix.trans` is for 16 bits): a constant whose last axis are the columns gets these as its first axis.
+    Matrix instructions take neighbours along the depth together, and only elements of 16 bits can be turned on their way
+    through shared memory (`ldmatrix.trans`): of 8-bit integers and tf32, a constant whose last axis are the columns gets
+    these as its first axis.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect"];
   let statistics = [Statistic<"transposed", "transposed", "Number of constants">];

@@ -203,9 +203,10 @@ tgl::PlanAttr planAttention(const Attention &attention, tgl::TargetAttr target) 
   Factors first = *factorsOf(attention.scores), second = *factorsOf(attention.values);
   if (!first.sum.isF32() || !second.sum.isF32() || first.left != first.right || second.left != second.right)
     return {};
-  bool areMatrices = first.left == second.left && llvm::any_of(chipsOf(target), [&](Chip chip) {
-                       return chip >= 75 && coresOf(chip, first) != Cores::None;
-                     });
+  // Registers of scores are in the order that the second product reads for 16 bits alone.
+  bool areMatrices =
+      first.left == second.left && first.left.getIntOrFloatBitWidth() == 16 &&
+      llvm::any_of(chipsOf(target), [&](Chip chip) { return chip >= 75 && coresOf(chip, first) != Cores::None; });
   auto filled = [&](int64_t extent) { return std::max<int64_t>(llvm::PowerOf2Ceil(extent), kLeastWide); };
   int64_t deep = filled(*depth), wide = filled(*columns);
   // Rows of a block: of a warp 32 or 16 with matrix instructions, else a row of four threads.

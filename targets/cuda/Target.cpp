@@ -37,7 +37,8 @@ public:
     StringRef cpu = triple.getArch() == Triple::x86_64 ? "x86-64" : triple.isRISCV64() ? "generic-rv64" : "generic";
     StringRef features = triple.isRISCV64() ? "+m,+a,+f,+d,+c" : "";
     return tgl::TargetAttr::get(context, name(), triple.str(), cpu, features, /*vectorBytes=*/16, /*registers=*/16,
-                                /*cacheKiB=*/0, /*threads=*/1, /*dot=*/"s8s8", /*tiles=*/0, /*realDot=*/"f16,bf16",
+                                /*cacheKiB=*/0, /*threads=*/1, /*dot=*/"s8s8", /*tiles=*/0,
+                                options.fp == "fast" ? "f16,bf16,tf32" : "f16,bf16",
                                 /*mmla=*/false, list);
   }
 

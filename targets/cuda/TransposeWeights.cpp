@@ -1,10 +1,10 @@
-//===- TransposeWeights.cpp - constant right sides of products of bytes along the depth ------===//
+//===- TransposeWeights.cpp - constant right sides of products along the depth -----------------===//
 //
 //   %w = arith.constant dense_resource<w> : tensor<256x64xi8>        (k, n)
 // becomes
 //   %w = arith.constant dense_resource<w> : tensor<64x256xi8>        (n, k)
 //
-// in products that matrix instructions multiply.
+// in products that matrix instructions multiply, of 8-bit integers and tf32: ldmatrix turns 16-bit elements alone.
 //
 // Needs: linalg on tensors. Leaves: the same meaning. Idempotent.
 //===----------------------------------------------------------------------===//
@@ -23,10 +23,11 @@ namespace tegula {
 #define GEN_PASS_DEF_TRANSPOSEWEIGHTS
 #include "tegula/targets/cuda/Passes.h.inc"
 
-/// The constant of bytes with its last axis as the first one; null when the bytes are not at hand.
+/// The constant with its last axis as the first one; null when the bytes are not at hand.
 static ElementsAttr withLastAxisFirst(ElementsAttr value) {
   auto type = cast<RankedTensorType>(value.getShapedType());
-  int64_t columns = type.getShape().back(), rows = type.getNumElements() / columns;
+  int64_t columns = type.getShape().back(), rows = type.getNumElements() / columns,
+          bytes = type.getElementTypeBitWidth() / 8;
   ArrayRef<char> data;
   StringRef name = "transposed";
   if (auto resource = dyn_cast<DenseResourceElementsAttr>(value)) {
@@ -36,13 +37,13 @@ static ElementsAttr withLastAxisFirst(ElementsAttr value) {
   } else if (auto dense = dyn_cast<DenseElementsAttr>(value); dense && !dense.isSplat()) {
     data = dense.getRawData();
   }
-  if ((int64_t)data.size() != rows * columns)
+  if ((int64_t)data.size() != rows * columns * bytes)
     return {};
   AsmResourceBlob blob = HeapAsmResourceBlob::allocate(data.size(), 64, /*dataIsMutable=*/true);
   char *to = blob.getMutableData().data();
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t column = 0; column < columns; ++column)
-      to[column * rows + row] = data[row * columns + column];
+      std::memcpy(to + (column * rows + row) * bytes, data.data() + (row * columns + column) * bytes, bytes);
   SmallVector<int64_t> shape{columns};
   llvm::append_range(shape, type.getShape().drop_back());
   return DenseResourceElementsAttr::get(RankedTensorType::get(shape, type.getElementType()), name, std::move(blob));
@@ -63,7 +64,7 @@ struct TransposeWeights : impl::TransposeWeightsBase<TransposeWeights> {
       if (!loops || cuda::plansOf(op, target).front().getDot() == 1)
         return;
       auto constant = op.getDpsInputs()[1].getDefiningOp<arith::ConstantOp>();
-      if (!constant || !getElementTypeOrSelf(constant.getType()).isInteger(8))
+      if (!constant || getElementTypeOrSelf(constant.getType()).getIntOrFloatBitWidth() == 16)
         return;
       SmallVector<AffineMap> maps = op.getIndexingMapsArray();
       auto last = dyn_cast<AffineDimExpr>(maps[1].getResults().back());

@@ -57,3 +57,5 @@ for name, x in INPUTS.items():
 
 done = subprocess.run([sys.argv[1], "resnet.onnx", "-o", "m.so", "--precision=int8"], capture_output=True, text=True)
 assert done.returncode == 2 and "--quant" in done.stderr and not os.path.exists("m.so"), (done.returncode, done.stderr)
+done = subprocess.run([sys.argv[1], "resnet.onnx", "-o", "m.so", "--fp=exact"], capture_output=True, text=True)
+assert done.returncode == 2 and "--fp expects contract or fast" in done.stderr, (done.returncode, done.stderr)

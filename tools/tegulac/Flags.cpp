@@ -107,6 +107,10 @@ bool parseFlags(int argc, char **argv, Request &request, int &exitCode) {
                                  cl::desc("Of products with weights: f32 (default); f16, bf16: weights of half the "
                                           "size, bf16 also twice as fast on CPUs that multiply such pairs"),
                                  cl::value_desc("type"), cl::init("f32"), cl::cat(category));
+  cl::opt<std::string> fp("fp",
+                          cl::desc("contract (default): products and sums may be one operation; fast: f32 products may "
+                                   "also be of factors rounded to 11 bits, as GPUs from sm_80 on do fast (tf32)"),
+                          cl::value_desc("mode"), cl::init("contract"), cl::cat(category));
   cl::opt<bool> timePasses("time-passes", cl::desc("Time of every pass"), cl::cat(category));
   cl::opt<bool> printIr("print-ir-after-all", cl::desc("IR after every pass"), cl::cat(category));
   cl::opt<std::string> saveTemps("save-temps", cl::desc("Keep the text of every stage in a folder"), cl::ValueOptional,
@@ -200,6 +204,9 @@ bool parseFlags(int argc, char **argv, Request &request, int &exitCode) {
   if (o.precision != "f32" && o.precision != "f16" && o.precision != "bf16")
     return usage(exitCode, "--precision expects f32, f16 or bf16, but got '" + o.precision +
                                "'; integers are --quant's (int8, int8w, int4b32)");
+  o.fp = fp;
+  if (o.fp != "contract" && o.fp != "fast")
+    return usage(exitCode, "--fp expects contract or fast, but got '" + o.fp + "'");
   for (const std::string &shape : shapes)
     if (!parseShape(shape, o))
       return usage(exitCode, "--shape=" + shape + " is not NAME:1x3x224x224");

@@ -15,6 +15,8 @@ AttentionBlock::AttentionBlock(scf::ForallOp unit)
   rows = scores.extentOf(attention.rows);
   keys = scores.extents[attention.key];
   mayHaveNoKeys = extentOf(attention.scores, {attention.key}).value_or(0) == 0;
+  linalg::GenericOp last = attention.scale ? attention.scale : attention.scores;
+  areScoresHalves = getElementTypeOrSelf(last.getDpsInits()[0].getType()).isF16();
 }
 
 OpenBlock AttentionBlock::open() {
@@ -70,15 +72,8 @@ Value AttentionBlock::finite(Value most) {
   return arith::SelectOp::create(b, loc, isNone, real(0), most);
 }
 
-AttentionBlock::Exponent AttentionBlock::exponentOf(Value most) {
-  // The product with the least finite number, as of masks, would not be finite. So far away, scores are equal or differ
-  // by so much that any factor gives 1 and 0.
-  constexpr double kFar = 1e30, kNear = 0.25;
-  Value distance = LLVM::FAbsOp::create(b, loc, most);
-  Value isFar = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OGT, distance, real(kFar));
-  Value factor = arith::SelectOp::create(b, loc, isFar, real(kNear), real(kLog2e));
-  Value opposite = arith::NegFOp::create(b, loc, most);
-  return {factor, arith::MulFOp::create(b, loc, opposite, factor)};
+Value AttentionBlock::baseOf(Value most) {
+  return areScoresHalves ? arith::MulFOp::create(b, loc, most, real(-kLog2e)).getResult() : most;
 }
 
 Value AttentionBlock::inverseOf(Value sum) {
@@ -95,8 +90,10 @@ static Value powerOfTwo(OpBuilder &b, Location loc, Value exponent) {
       .getResults();
 }
 
-Value AttentionBlock::powerOf(Value score, Exponent exponent) {
-  return powerOfTwo(b, loc, LLVM::FMAOp::create(b, loc, score, exponent.factor, exponent.base));
+Value AttentionBlock::powerOf(Value score, Value base) {
+  if (areScoresHalves)
+    return powerOfTwo(b, loc, LLVM::FMAOp::create(b, loc, score, real(kLog2e), base));
+  return shrinkage(score, base);
 }
 
 Value AttentionBlock::shrinkage(Value before, Value now) {

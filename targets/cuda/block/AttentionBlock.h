@@ -26,12 +26,11 @@ protected:
   Value scoreOf(Value product, Value row, Value key);
   /// The greatest score of a row, or of no scores at all (-inf) any finite number.
   Value finite(Value most);
-  /// exp(score - most) as 2^(score `factor` + `base`): one multiply-add.
-  struct Exponent {
-    Value factor, base;
-  };
-  Exponent exponentOf(Value most);
-  Value powerOf(Value score, Exponent exponent);
+  /// exp(score - most), as a power of two. Its `base`, the same for all scores of a row, is that of a multiply-add
+  /// where scores are of f16: its rounding is a factor near 1 of the whole row. Of wider scores that factor could be
+  /// infinite; they are subtracted first.
+  Value baseOf(Value most);
+  Value powerOf(Value score, Value base);
   /// exp(before - now) of two greatest scores: exactly 1 where they are the same, or many keys would add up errors.
   Value shrinkage(Value before, Value now);
   Value greater(Value a, Value b);
@@ -48,7 +47,7 @@ protected:
   Nest scores; // `nest` is that of the values
   llvm::SmallVector<Value> batch, valuesBatch;
   Value firstRow, rows, keys;
-  bool mayHaveNoKeys;
+  bool mayHaveNoKeys, areScoresHalves;
 };
 
 /// Four threads a row, without shared memory: the way of all GPUs and types.

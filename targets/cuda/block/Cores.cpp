@@ -2,6 +2,7 @@
 
 #include "tegula/targets/cuda/block/Cores.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
 using namespace mlir;
@@ -12,9 +13,10 @@ Cores coresOf(Chip chip, const Factors &factors) {
   Type left = factors.left, right = factors.right;
   bool areHalves = left == right && left.isF16() && factors.sum.isF32();
   bool areBrains = left == right && left.isBF16() && factors.sum.isF32();
+  bool areSingles = left == right && left.isF32() && factors.sum.isF32() && factors.mayRound;
   bool areBytes = left.isInteger(8) && right.isInteger(8) && factors.sum.isInteger(32);
   if (chip >= 80)
-    return areHalves || areBrains || areBytes ? Cores::Ampere : Cores::None;
+    return areHalves || areBrains || areSingles || areBytes ? Cores::Ampere : Cores::None;
   if (chip >= 75)
     return areHalves || areBytes ? Cores::Turing : Cores::None;
   return areHalves ? Cores::Volta : Cores::None;
@@ -61,6 +63,17 @@ SmallVector<Value> multiplyAdd(OpBuilder &b, Location loc, Cores cores, const Fa
   if (factors.left.isBF16())
     return instruct(b, loc, {16, 8, 16}, std::array{NVVM::MMATypes::bf16, NVVM::MMATypes::bf16}, kLayouts, left, right,
                     sums);
+  if (factors.left.isF32()) {
+    auto rounded = [&](ArrayRef<Value> registers) {
+      return llvm::map_to_vector(registers, [&](Value value) -> Value {
+        Value single = arith::BitcastOp::create(b, loc, b.getF32Type(), value);
+        return NVVM::ConvertFloatToTF32Op::create(b, loc, b.getI32Type(), single, NVVM::FPRoundingMode::RNA,
+                                                  NVVM::SaturationMode::NONE, /*relu=*/false);
+      });
+    };
+    return instruct(b, loc, {16, 8, 8}, std::array{NVVM::MMATypes::tf32, NVVM::MMATypes::tf32}, kLayouts, rounded(left),
+                    rounded(right), sums);
+  }
   auto asHalves = [&](ArrayRef<Value> registers) {
     Type type = VectorType::get({2}, b.getF16Type());
     return llvm::map_to_vector(registers,

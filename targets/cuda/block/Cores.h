@@ -14,7 +14,7 @@ enum class Cores {
   None,
   Volta,  ///< sm_70: m8n8k4 of f16, by eight lanes each
   Turing, ///< sm_75: m16n8k8 of f16, m8n8k16 of 8-bit integers; ldmatrix
-  Ampere  ///< from sm_80: m16n8k16 of f16 and bf16, m16n8k32 of 8-bit integers; ldmatrix, cp.async
+  Ampere  ///< from sm_80: m16n8k16 of f16 and bf16, m16n8k8 of tf32, m16n8k32 of 8-bit integers; ldmatrix, cp.async
 };
 
 /// The instructions of `chip` for these factors; None if it has none.
@@ -25,7 +25,7 @@ Chip firstChipOf(Cores cores);
 
 /// sums + a . b, for 16 x 8 sums of a warp, 32 bytes deep: 4 registers of sums (PTX ISA, "Matrix Fragments for
 /// mma.m16n8k16": rows lane / 4 and 8 below, two neighbouring columns each), `a` of 4 and `b` of 2 of type i32 as
-/// ldmatrix gives them. Turing and Ampere.
+/// ldmatrix gives them; f32 is rounded to tf32. Turing and Ampere.
 llvm::SmallVector<mlir::Value> multiplyAdd(mlir::OpBuilder &b, mlir::Location loc, Cores cores, const Factors &factors,
                                            llvm::ArrayRef<mlir::Value> left, llvm::ArrayRef<mlir::Value> right,
                                            llvm::ArrayRef<mlir::Value> sums);

@@ -149,11 +149,11 @@ SmallVector<Value> MatrixAttention::take(Value tile, Value buffer, Values state)
       for (int64_t distance : {1, 2})
         ofTile = greater(ofTile, exchange(ofTile, distance));
       now = greater(most, ofTile);
-      Exponent exponent = exponentOf(finite(now));
+      Value base = baseOf(finite(now));
       Value smaller = shrinkage(most, finite(now));
       sum = arith::MulFOp::create(b, loc, sum, smaller);
       for (Value score : ofRow) {
-        Value power = powerOf(score, exponent);
+        Value power = powerOf(score, base);
         sum = arith::AddFOp::create(b, loc, sum, power);
         shares[group][half].push_back(shareOf(power));
       }

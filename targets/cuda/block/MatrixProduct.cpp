@@ -26,6 +26,8 @@ public:
 
 private:
   void work() override;
+  /// Only ldmatrix of 16-bit elements can turn.
+  bool areRowsTurned() const override { return factors.left.getIntOrFloatBitWidth() > 16; }
   SmallVector<Value> sumAhead(ArrayRef<Value> start, int64_t stages, int64_t stageBytes);
   void placeLane();
   SmallVector<Value> multiply(Value buffer, ArrayRef<Value> sums);

@@ -24,7 +24,7 @@ public:
 
   int64_t sizeInBytes() const { return side.shape.size * side.shape.tileDepth * bytes; }
   /// Whether cp.async can copy what a thread has of a tile.
-  bool canCopyAsync() const { return side.lanes * bytes >= 4 && side.isDepthFast == isByDepth(); }
+  bool canCopyAsync() const { return side.lanes * bytes >= 4 && (side.lanes == 1 || side.isDepthFast == isByDepth()); }
   bool isByDepth() const { return side.isDepthFast || bytes != 2; }
 
   /// Sets the shared memory (an address of space 3) in which buffers are bytes from the beginning.

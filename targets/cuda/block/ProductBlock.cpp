@@ -29,7 +29,8 @@ void ProductBlock::emit(const OpenBlock &block) {
   nest->split(block.index[0], loops.batch, batch);
   auto make = [&](unsigned number, ArrayRef<unsigned> rows, std::optional<Side> &side) {
     int64_t size = plan.getBlock()[number];
-    TileShape shape{loops.batch, rows, loops.depth, size, tileDepth, plan.getThreads(), padding(), sideBySide()};
+    TileShape shape{loops.batch,       rows,      loops.depth,     size,           tileDepth,
+                    plan.getThreads(), padding(), isDepthTurned(), areRowsTurned()};
     side.emplace(*nest, number, shape, at.mul(block.index[number + 1], at.constant(size)), batch, thread);
   };
   make(0, loops.rows, left);

@@ -21,8 +21,9 @@ protected:
   virtual void work() = 0;
   /// Elements between rows along a side in shared memory.
   virtual int64_t padding() const { return 0; }
-  /// TileShape::sideBySide.
-  virtual int64_t sideBySide() const { return 0; }
+  /// Those of TileShape.
+  virtual bool isDepthTurned() const { return false; }
+  virtual bool areRowsTurned() const { return false; }
 
   /// Builds a loop over the tiles with two buffers: the next tile is loaded into registers while `multiply` works on
   /// the buffer of this one.

@@ -67,7 +67,7 @@ void ScalarAttention::work() {
     Value score = scoreOf(product, rowInside, key);
     Value mostNow = greater(most, score);
     Value most0 = finite(mostNow), smaller = shrinkage(most, most0);
-    Value power = powerOf(score, exponentOf(most0)), share = shareOf(power);
+    Value power = powerOf(score, baseOf(most0)), share = shareOf(power);
     Value kept = arith::MulFOp::create(b, loc, sum, smaller);
     for (int64_t i = 0; i < ownColumns; ++i) {
       nest->split(within(placeOf(ownColumns, i), at.constant(wide)), attention.columns, valueIndices);

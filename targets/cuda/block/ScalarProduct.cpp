@@ -15,11 +15,9 @@ using namespace mlir;
 namespace tegula::cuda {
 
 namespace {
-constexpr int64_t kGroup = 4;       // neighbours that a thread reads from shared memory at once
+constexpr int64_t kGroup = 4;       // neighbours that a thread reads from shared memory at once, or as many as it has
 constexpr int64_t kSharedSpace = 3; // of NVVM
-// Elements between rows of a tile, and how deep a warp loads at once what lies along the depth: so that its stores of
-// one element each go to different banks.
-constexpr int64_t kPadding = 4, kSideBySide = 8;
+constexpr int64_t kPadding = 4;     // elements between rows of a tile, so that columns lie in different banks
 
 class ScalarProduct : public ProductBlock {
 public:
@@ -32,7 +30,7 @@ public:
 private:
   void work() override;
   int64_t padding() const override { return kPadding; }
-  int64_t sideBySide() const override { return kSideBySide; }
+  bool isDepthTurned() const override { return true; }
   Value sharedMemory(Type element, int64_t size);
   Value sharedOf(const Side &side) { return &side == &*left ? ofLeft : ofRight; }
   void store(Side &side, ArrayRef<Value> elements, Value buffer);
@@ -85,14 +83,14 @@ void ScalarProduct::store(Side &side, ArrayRef<Value> elements, Value buffer) {
 /// `count` rows (or columns) of the thread at one depth, from shared memory.
 SmallVector<Value> ScalarProduct::fragmentOf(const Side &side, Value buffer, Value inTile, int64_t count, Value group) {
   auto type = cast<MemRefType>(sharedOf(side).getType());
-  auto vector = VectorType::get({kGroup}, type.getElementType());
-  int64_t groups = count / kGroup;
+  int64_t size = std::min(kGroup, count), groups = count / size;
+  auto vector = VectorType::get({size}, type.getElementType());
   SmallVector<Value> values;
   for (int64_t g = 0; g < groups; ++g) {
-    Value row = at.add(at.mul(group, at.constant(kGroup)), at.constant(g * (side.shape.size / groups)));
+    Value row = at.add(at.mul(group, at.constant(size)), at.constant(g * (side.shape.size / groups)));
     auto loaded = vector::LoadOp::create(b, loc, vector, sharedOf(side), ValueRange{buffer, inTile, row});
-    loaded->setAttr("alignment", b.getI64IntegerAttr(kGroup * type.getElementTypeBitWidth() / 8));
-    for (int64_t i = 0; i < kGroup; ++i)
+    loaded->setAttr("alignment", b.getI64IntegerAttr(size * type.getElementTypeBitWidth() / 8));
+    for (int64_t i = 0; i < size; ++i)
       values.push_back(vector::ExtractOp::create(b, loc, loaded, i));
   }
   return values;
@@ -121,9 +119,8 @@ SmallVector<Value> ScalarProduct::multiply(Value buffer, ArrayRef<Value> sums) {
 
 void ScalarProduct::writeAll(ArrayRef<Value> sums) {
   auto rowOf = [&](const Side &side, int64_t i, int64_t count, Value group) {
-    int64_t groups = count / kGroup;
-    Value row =
-        at.add(at.mul(group, at.constant(kGroup)), at.constant(i / kGroup * (side.shape.size / groups) + i % kGroup));
+    int64_t size = std::min(kGroup, count), groups = count / size;
+    Value row = at.add(at.mul(group, at.constant(size)), at.constant(i / size * (side.shape.size / groups) + i % size));
     return at.add(side.begin, row);
   };
   for (int64_t i = 0; i < rowsOfThread; ++i) {

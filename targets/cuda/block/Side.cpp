@@ -11,6 +11,9 @@ using namespace mlir;
 
 namespace tegula::cuda {
 
+/// Elements that a warp loads side by side where they are turned.
+static constexpr int64_t kSideBySide = 8;
+
 Side::Side(Nest &nest, unsigned number, TileShape shape, Value begin, ArrayRef<Value> batch, Value thread)
     : shape(shape), begin(begin), nest(nest), at(nest.at), b(at.b), loc(at.loc),
       operand(nest.op->getOpOperand(number)) {
@@ -22,12 +25,14 @@ Side::Side(Nest &nest, unsigned number, TileShape shape, Value begin, ArrayRef<V
   findPlaces();
   Value step = steps[shape.depth.back()];
   isDepthFast = step && getConstantIntValue(step) == 1;
-  lanes = lanesThatFit();
+  bool isTurned = isDepthFast ? shape.isDepthTurned : shape.areRowsTurned;
+  // Rows are turned by copies of one element each, which may be asynchronous.
+  lanes = isTurned && !isDepthFast ? 1 : lanesThatFit();
   // Neighbours in global memory are neighbours in a warp: so many threads, then those of the next row, then those of
   // the next elements of the first row.
   int64_t tile = isDepthFast ? shape.tileDepth : shape.size, slow = isDepthFast ? shape.size : shape.tileDepth;
   int64_t fast = tile / lanes;
-  int64_t near = isDepthFast && shape.sideBySide ? std::clamp<int64_t>(shape.sideBySide / lanes, 1, fast) : fast;
+  int64_t near = isTurned ? std::clamp<int64_t>(kSideBySide / lanes, 1, fast) : fast;
   int64_t atOnce = std::max<int64_t>(shape.threads / (near * slow), 1); // of `near` threads in a row
   Value inRow = at.add(at.rem(thread, near), at.mul(at.div(thread, near * slow), at.constant(near)));
   Value first = at.mul(inRow, at.constant(lanes)), second = at.rem(at.div(thread, near), slow);

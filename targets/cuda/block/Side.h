@@ -12,7 +12,9 @@ struct TileShape {
   int64_t size, tileDepth;                     ///< rows and depth of a tile
   int64_t threads;                             ///< of a block
   int64_t padding = 0;                         ///< elements that a row along the side has more in shared memory
-  int64_t sideBySide = 0;                      ///< elements along the depth that lanes of a warp load at once; 0: any
+  /// Whether what lies along the depth (along the rows) in global memory is turned on its way to shared memory, element
+  /// by element: a warp then loads eight of them side by side, of several rows, so that stores go to different banks.
+  bool isDepthTurned = false, areRowsTurned = false;
 };
 
 /// Tiles of an operand of a product on their way from global memory: which elements each thread of a block loads.

@@ -265,6 +265,9 @@ def define():
     Case("single_35", F32, [(1, 33, 50)], depth=35, width=30, layout="heads", mask=causal, chips=(70, ))
     Case("single_late", F32, [(1, 77, 150)], depth=32, mask=late(-INF))
     Case("single_least", F32, [(1, 77, 150)], depth=32, mask=late(float(np.finfo(F32).min)))
+    # So far that a score times log2(e) is off by more than the greatest exponent.
+    Case("single_far", F32, [(1, 77, 150)], depth=32, mask=late(-1e10), chips=every)
+    Case("brain_far", BF16, [(1, 77, 150)], mask=late(-1e10))
     Case("single_where", F32, [(1, 40, 60)], depth=32, mask=chosen, where=True)
     # All scores of a row are the same, of which the greatest is the first: what was added up before stays as it is.
     Case("single_steady", F32, [(1, 16, 1500)], depth=32, heads=1, strength=4.0, is_steady=True)
@@ -317,6 +320,29 @@ def check_large(depth, chip):
     emulated.assemble(name, chip, text.encode(), sys.argv[2])
 
 
+def check_twice(chip):
+    """What is nearly an attention, but whose scores or shares are also read in other places."""
+    near = {"turned": [helper.make_node("Transpose", ["s"], ["t"], perm=[1, 0]), helper.make_node("Add", ["s", "t"], ["u"]),
+                       helper.make_node("Softmax", ["u"], ["p"]), helper.make_node("MatMul", ["p", "v"], ["y"])],
+            "squared": [helper.make_node("Softmax", ["s"], ["p"]), helper.make_node("MatMul", ["p", "p"], ["y"])]}
+    run = {"q": RANDOM.standard_normal((32, 16)), "k": RANDOM.standard_normal((16, 32)) / 4,
+           "v": RANDOM.standard_normal((32, 32))}
+    run = {key: value.astype(F32) for key, value in run.items()}
+    scores = run["q"].astype(np.float64) @ run["k"]
+    for name, nodes in near.items():
+        powers = np.exp(scores + scores.T if name == "turned" else scores)
+        shares = powers / powers.sum(-1, keepdims=True)
+        feeds = {key: run[key] for key in ("qkv" if name == "turned" else "qk")}
+        inputs = [helper.make_tensor_value_info(key, onnx.TensorProto.FLOAT, value.shape) for key, value in feeds.items()]
+        graph = helper.make_graph([helper.make_node("MatMul", ["q", "k"], ["s"]), *nodes], name, inputs,
+                                  [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [32, 32])])
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10), name + ".onnx")
+        tegula.compile(name + ".onnx", name + ".so", device=f"cuda:sm_{chip}")
+        emulated.save_runs(name, [feeds])
+        emulated.run_all(chip, 0, [name])
+        emulated.check(name, chip, [(shares @ (run["v"] if name == "turned" else shares), 1e-5)])
+
+
 def main():
     define()
     attempt, words = emulated.Attempts(), sys.argv[3:]
@@ -337,6 +363,7 @@ def main():
             attempt(emulated.check, case.name, chip, [case.expected(run) for run in case.runs])
         print(f"sm_{chip}: {len(chosen_cases)} attentions")
     if not only:
+        attempt(check_twice, 75)
         for depth, chips in ((64, (75, 80)), *(((128, (75, 80, 90)), (64, (90, ))) if words else ())):
             CASES.clear()
             Case(f"large-{depth}", F16, [(1, 2048, 2048)], depth=depth, heads=16)

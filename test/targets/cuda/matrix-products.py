@@ -25,11 +25,14 @@ I8, U8, I16, I32 = np.int8, np.uint8, np.int16, np.int32
 # Chip, and the seed of the order that warps run in (0: as they come).
 RUNS = ((70, 0), (75, 3), (80, 5), (90, 0))
 # The chips whose code has matrix instructions, by the type of the factors.
-MATRICES = {F16: {70, 75, 80}, BF16: {80}, I8: {75, 80}, I16: set()}
+MATRICES = {F16: {70, 75, 80}, BF16: {80}, F32: {80}, I8: {75, 80}, I16: set()}
 # Those that cases are compiled for, and run on; sm_90 takes the code of sm_80.
-CHIPS = {F16: (70, 75, 80), BF16: (75, 80), I8: (75, 80), I16: (75, 80)}
+CHIPS = {F16: (70, 75, 80), BF16: (75, 80), F32: (75, 80), I8: (75, 80), I16: (75, 80)}
 ALL = (70, 75, 80, 90)
 CHIPS_OF = {"even": ALL, "even_bf16": ALL, "signed": ALL}
+
+# How far products are from exact ones, where factors are rounded before: f32 to 11 bits (tf32, with --fp=fast).
+ROUNDED = {F16: 0, BF16: 0, F32: 2.0**-10 + 2.0**-22}
 
 CASES = []
 
@@ -86,7 +89,8 @@ def real(name, element, nodes, shapes, product, depth, weights=(), after=None, d
         is_whole = all((value == np.rint(value)).all() for value in wide.values())
         # A product of two elements is exact in f32; a GPU may cut off where it adds. Products with zeros beyond the
         # depth add nothing.
-        added = 0 if is_whole else depth * 2.0**-23 * product({key: np.abs(value) for key, value in wide.items()})
+        positive = product({key: np.abs(value) for key, value in wide.items()})
+        added = 0 if is_whole else (depth * 2.0**-23 + ROUNDED[element]) * positive
         least = float(ml_dtypes.finfo(element).smallest_subnormal) / 2
         return result, added * (1 + 2 * unit) + unit * (np.abs(exact) + (np.abs(result) if after else 0)) + least
 
@@ -148,6 +152,23 @@ def define_real():
              {"x": (2, 16, 11, 12), "w": (32, 16, 3, 3)},
              lambda values, stride=stride: conv(values["x"], values["w"], stride), 144)
     real("conv_bf16", BF16, [node("Conv", "x w", pads=[1] * 4)], {"x": (1, 16, 9, 8), "w": (32, 16, 3, 3)},
+         lambda values: conv(values["x"], values["w"]), 144, weights=("w", ))
+
+
+def define_singles():
+    """f32 with --fp=fast."""
+    multiply = [node("MatMul", "x w")]
+
+    def product(values):
+        return values["x"] @ values["w"]
+
+    real("singles", F32, multiply, {"x": (64, 96), "w": (96, 64)}, product, 96, weights=("w", ))
+    real("singles_odd", F32, multiply, {"x": (77, 35), "w": (35, 90)}, product, 35)
+    real("singles_variable", F32, multiply, {"x": (40, 64), "w": (64, 50)}, product, 129,
+         dynamic={"x": ["m", "k"], "w": ["k", "n"]}, more=[{"x": (33, depth), "w": (depth, 17)} for depth in (0, 1, 129)])
+    real("singles_turned", F32, [node("Transpose", "x", "t", perm=[1, 0]), node("MatMul", "t w")],
+         {"x": (80, 72), "w": (80, 56)}, lambda values: values["x"].T @ values["w"], 80)
+    real("singles_conv", F32, [node("Conv", "x w", pads=[1] * 4)], {"x": (1, 16, 9, 8), "w": (32, 16, 3, 3)},
          lambda values: conv(values["x"], values["w"]), 144, weights=("w", ))
 
 
@@ -213,13 +234,14 @@ def check_large(chip, instruction, count):
 
 def main():
     define_real()
+    define_singles()
     define_integer()
     attempt = emulated.Attempts()
     if "--all" not in sys.argv:
         emulated.take_turns(CASES)
     for case in CASES:
         device = "cuda:" + ",".join(f"sm_{chip}" for chip in case.chips if chip <= 80)
-        tegula.compile(case.name + ".onnx", case.name + ".so", device=device)
+        tegula.compile(case.name + ".onnx", case.name + ".so", device=device, fp="fast")
         emulated.save_runs(case.name, case.runs)
         attempt(check_instructions, case)
     for chip, order in RUNS:

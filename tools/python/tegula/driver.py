@@ -50,14 +50,14 @@ def _shape_flag(name, shape):
     return f"--shape={name}:{'x'.join(extents)}"
 
 
-def _flags(shapes, dims, opt, precision, device, cpu, target, attr, threads, name, emit, tune, tune_db, extra):
+def _flags(shapes, dims, opt, precision, fp, device, cpu, target, attr, threads, name, emit, tune, tune_db, extra):
     flags = [_shape_flag(key, shape) for key, shape in (shapes or {}).items()]
     flags += [f"--dim={key}={value}" for key, value in (dims or {}).items()]
     if opt is not None:
         flags.append(f"-O{opt}")
     pairs = {"--device": device, "-mcpu": cpu, "--target": target, "-mattr": attr, "--threads": threads}
     pairs.update({"--name": name, "--emit": emit, "--tune": tune, "--tune-db": tune_db,
-                  "--precision": precision})
+                  "--precision": precision, "--fp": fp})
     flags += [f"{flag}={value}" for flag, value in pairs.items() if value is not None]
     return flags + [str(flag) for flag in extra]
 
@@ -103,13 +103,13 @@ def _run(command, timeout, what):
         raise CompileError(f"cannot start {command[0]}: {error}", exit_code=3) from error
 
 
-def compile(model, output, *, device=None, cpu=None, shapes=None, dims=None, opt=None, precision=None, target=None,
-            attr=None, threads=None, name=None, emit=None, tune=None, tune_db=None, extra=(), timeout=None):
+def compile(model, output, *, device=None, cpu=None, shapes=None, dims=None, opt=None, precision=None, fp=None,
+            target=None, attr=None, threads=None, name=None, emit=None, tune=None, tune_db=None, extra=(), timeout=None):
     """Compiles the ONNX file `model` to `output`, whose suffix picks the kind (.so, .o, .a, .h, .ll, .s, .mlir).
 
     device: "cpu". cpu: a CPU's name or "native". target: a triple. attr: "+avx2,-fma".
     shapes: {"x": (1, 3, None)}, None for a dynamic extent. dims: {"batch": 1} or {"batch": "1..32"}. opt: 0 to 3.
-    precision: of products with weights, "f32", "f16" or "bf16".
+    precision: of products with weights, "f32", "f16" or "bf16". fp: "contract" or "fast" (tf32 on GPUs).
     tune: seconds to measure other plans here. tune_db: the file of measured plans.
     threads, name (the symbol), emit, extra (more flags): as in tegulac --help. timeout: seconds.
 
@@ -117,7 +117,7 @@ def compile(model, output, *, device=None, cpu=None, shapes=None, dims=None, opt
     """
     model, output = os.fspath(model), os.fspath(output)
     command = [find_tool("tegulac"), model, "-o", output, "--diagnostics=json", "--progress=none"]
-    command += _flags(shapes, dims, opt, precision, device, cpu, target, attr, threads, name, emit, tune, tune_db, extra)
+    command += _flags(shapes, dims, opt, precision, fp, device, cpu, target, attr, threads, name, emit, tune, tune_db, extra)
     done = _run(command, timeout, f"{model}: not compiled")
     if done.returncode == 0:
         return output
