@@ -45,6 +45,7 @@ struct CompileOptions {
   int optLevel = 2;              ///< 0 to 3
   std::string precision = "f32"; ///< of products: f32, f16, bf16 (`-tegula-lower-precision`)
   std::string fp = "contract";   ///< contract; fast: targets may round factors of f32 products (tf32)
+  bool compress = false;         ///< code for GPUs with zstd (drivers from CUDA 12.4 on read it)
   double tuneSeconds = 0;        ///< time to measure other plans on this machine; 0: none
   std::string tuneDb;            ///< file of plans that were measured; empty: none, with tuneSeconds beside the output
   bool timePasses = false;       ///< print the time of every pass

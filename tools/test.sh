@@ -3,7 +3,7 @@
 #
 #   tools/test.sh                 all parts
 #   tools/test.sh PART...         only these parts, without the demo: format house gcc unit lit networks real quantized
-#                                 onnx cuda docs shared (the build must be there; `tools/demo.sh` makes it)
+#                                 onnx cuda assembled docs shared (the build must be there; `tools/demo.sh` makes it)
 #
 # Variables as in tools/setup.sh. The logs of the parts are in build/log.
 HERE=$(dirname "${BASH_SOURCE[0]}")
@@ -11,7 +11,7 @@ PARTS=("$@")
 set --
 DEMO=skipped
 if ((${#PARTS[@]} == 0)); then
-  PARTS=(format house unit lit networks real quantized docs onnx cuda gcc shared)
+  PARTS=(format house unit lit networks real quantized docs onnx cuda assembled gcc shared)
   DEMO=passed
   # In a process of its own: a demo that fails must not keep the tests from running.
   "$HERE/demo.sh" || DEMO=failed
@@ -141,6 +141,11 @@ part_onnx() {
 part_cuda() {
   part cuda "ONNX's node tests on a GPU, or its emulation" "$PYTHON" "$ROOT/test/onnx/run_onnx.py" --build "$BUILD" \
     --jobs "$JOBS" --device CUDA:sm_75 --kinds node --part 1/12
+}
+# Two of the networks with real weights; --models takes any folder of models, such as of the public ones.
+part_assembled() {
+  part assembled "Kernels of networks through NVIDIA's assembler" "$PYTHON" "$ROOT/test/models/assembled.py" \
+    --build "$BUILD" --models "$BUILD/models" --out "$BUILD/assembled" --jobs "$JOBS" --part 2/3
 }
 part_shared() {
   part shared "Public models, if they lie beside the source" "$PYTHON" "$ROOT/test/models/shared_models.py" \

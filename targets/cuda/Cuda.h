@@ -53,8 +53,9 @@ struct FatEntry {
   std::string bytes;
 };
 
-/// A fat binary as NVIDIA's driver reads it.
-std::string makeFatBinary(llvm::ArrayRef<FatEntry> entries);
+/// A fat binary as NVIDIA's driver reads it. All entries are compressed (zstd) with `areCompressed`, otherwise those
+/// for GPUs that only drivers know which read that.
+std::string makeFatBinary(llvm::ArrayRef<FatEntry> entries, bool areCompressed);
 
 } // namespace tegula::cuda
 

@@ -100,7 +100,7 @@ static int writeImage(ModuleOp module, StringRef kind, const CompileOptions &opt
     std::vector<FatEntry> entries;
     if (int code = buildImages(module, options, entries, why))
       return code;
-    bytes = makeFatBinary(entries);
+    bytes = makeFatBinary(entries, options.compress);
   } else {
     registerTranslations(*module.getContext());
     bytes = emitPtx(module, chips.front(), options.optLevel, why);
@@ -146,7 +146,7 @@ int emit(ModuleOp module, const CompileOptions &options, std::string &why) {
     std::vector<FatEntry> entries;
     if (int code = buildImages(module, options, entries, why))
       return code;
-    image.bytes = makeFatBinary(entries);
+    image.bytes = makeFatBinary(entries, options.compress);
   }
   if (auto kernels = module->getAttrOfType<ArrayAttr>(kKernels))
     for (auto kernel : kernels.getAsRange<DictionaryAttr>()) {

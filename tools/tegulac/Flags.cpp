@@ -111,6 +111,10 @@ bool parseFlags(int argc, char **argv, Request &request, int &exitCode) {
                           cl::desc("contract (default): products and sums may be one operation; fast: f32 products may "
                                    "also be of factors rounded to 11 bits, as GPUs from sm_80 on do fast (tf32)"),
                           cl::value_desc("mode"), cl::init("contract"), cl::cat(category));
+  cl::opt<bool> compress("compress",
+                         cl::desc("Compress code for GPUs (zstd), which NVIDIA's drivers read from 550 on; that for "
+                                  "sm_100 and newer always is"),
+                         cl::cat(category));
   cl::opt<bool> timePasses("time-passes", cl::desc("Time of every pass"), cl::cat(category));
   cl::opt<bool> printIr("print-ir-after-all", cl::desc("IR after every pass"), cl::cat(category));
   cl::opt<std::string> saveTemps("save-temps", cl::desc("Keep the text of every stage in a folder"), cl::ValueOptional,
@@ -204,6 +208,7 @@ bool parseFlags(int argc, char **argv, Request &request, int &exitCode) {
   if (o.precision != "f32" && o.precision != "f16" && o.precision != "bf16")
     return usage(exitCode, "--precision expects f32, f16 or bf16, but got '" + o.precision +
                                "'; integers are --quant's (int8, int8w, int4b32)");
+  o.compress = compress;
   o.fp = fp;
   if (o.fp != "contract" && o.fp != "fast")
     return usage(exitCode, "--fp expects contract or fast, but got '" + o.fp + "'");
