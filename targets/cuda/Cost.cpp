@@ -76,13 +76,25 @@ static Tile withoutMatrices(Tile tile) {
   return tile;
 }
 
-/// Blocks that a multiprocessor has room for.
-static int64_t residentBlocks(const Gpu &gpu, const Tile &tile, int64_t sharedBytes) {
-  // Sums, what is multiplied now, and addresses and what is on its way.
-  constexpr int64_t kAddresses = 64;
+/// Registers of a thread: sums, what is multiplied now, addresses, and, unless copies are asynchronous, its part of the
+/// next tile.
+static int64_t registersOf(const Product &product, const Tile &tile, bool isAhead) {
+  constexpr int64_t kAddresses = 56, kMoreAddresses = 8;
   int64_t sums = tile.ownRows * tile.ownColumns, factors = tile.ownRows + tile.ownColumns;
-  int64_t registers = llvm::alignTo((tile.areMatrices ? sums / 32 + factors / 4 : sums + factors) + kAddresses, 8);
-  int64_t byRegisters = (1 << 16) / (registers * tile.threads());
+  auto waiting = [&](int64_t size, int64_t bytes, bool isChunked) {
+    int64_t elements = size * tile.depth / tile.threads();
+    return isChunked ? divideUp(elements * bytes, 4) : elements;
+  };
+  int64_t next = isAhead ? 0
+                         : waiting(tile.rows, product.leftBytes, product.isLeftChunked) +
+                               waiting(tile.columns, product.rightBytes, product.isRightChunked);
+  return (tile.areMatrices ? sums / 32 + factors / 4 : sums + factors) + next + kAddresses +
+         kMoreAddresses * product.moreLoops;
+}
+
+/// Blocks that a multiprocessor has room for.
+static int64_t residentBlocks(const Gpu &gpu, const Tile &tile, int64_t registers, int64_t sharedBytes) {
+  int64_t byRegisters = (1 << 16) / (llvm::alignTo(registers, 8) * tile.threads());
   int64_t byShared = (gpu.sharedKiB << 10) / sharedBytes;
   return std::max<int64_t>(1, std::min({byRegisters, byShared, gpu.threads / tile.threads()}));
 }
@@ -91,13 +103,16 @@ double clocksOf(const Product &product, const Tile &planned, int64_t ways, Chip 
   const Gpu &gpu = gpuOf(chip);
   bool areMatrices = planned.areMatrices && coresOf(chip, *product.factors) != Cores::None;
   Tile tile = areMatrices || !planned.areMatrices ? planned : withoutMatrices(planned);
-  bool isAhead = areMatrices && chip >= 80;
+  // As MatrixTile::canCopyAsync has it: what does not lie in chunks is copied by elements, of 4 bytes at least.
+  bool isAhead = areMatrices && chip >= 80 && (product.isLeftChunked || product.leftBytes == 4) &&
+                 (product.isRightChunked || product.rightBytes == 4);
   int64_t blocks = product.batch * ways * divideUp(product.rows, tile.rows) * divideUp(product.columns, tile.columns);
   int64_t steps = divideUp(divideUp(product.depth, ways), tile.depth), stages = isAhead ? 3 : 2;
   int64_t tileBytes = tile.depth * (tile.rows * product.leftBytes + tile.columns * product.rightBytes);
+  int64_t registers = registersOf(product, tile, isAhead);
   // Blocks on the multiprocessor that has most, of which some run at a time.
   int64_t most = divideUp(blocks, gpu.processors);
-  int64_t together = std::min(most, residentBlocks(gpu, tile, stages * tileBytes));
+  int64_t together = std::min(most, residentBlocks(gpu, tile, registers, stages * tileBytes));
   double turns = (double)most / together, active = std::min<double>(blocks, gpu.processors);
   // What a tile of the depth costs them.
   double busy = std::min(1.0, (double)together * tile.threads() / 32 / kSchedulers);
@@ -122,7 +137,10 @@ double clocksOf(const Product &product, const Tile &planned, int64_t ways, Chip 
   // Parts are written and read once more, most likely in the L2 cache.
   if (ways > 1)
     clocks += kStart + kFirstTile + results * (ways * 4 + product.resultBytes) / gpu.l2;
-  return kStart + clocks;
+  // Sums that lie in memory for want of registers are no way to go.
+  constexpr int64_t kMostRegisters = 255;
+  constexpr double kSpilled = 16;
+  return kStart + clocks * (registers > kMostRegisters ? kSpilled : 1);
 }
 
 } // namespace tegula::cuda

@@ -21,6 +21,8 @@ struct Product {
   int64_t batch, rows, columns, depth;
   int64_t leftBytes, rightBytes, resultBytes; ///< of an element
   int64_t operandBytes;                       ///< of both operands in memory, each element once
+  bool isLeftChunked, isRightChunked;         ///< 16 bytes of it lie side by side wherever a tile begins
+  int64_t moreLoops;                          ///< along rows, columns and depth, than one each: as of convolutions
   std::optional<Factors> factors;
 };
 

@@ -100,6 +100,18 @@ static std::optional<Product> productOf(linalg::GenericOp root) {
   }
   std::tie(product.leftBytes, product.rightBytes, product.resultBytes) = std::tie(bytes[0], bytes[1], bytes[2]);
   product.operandBytes = bytes[0] * elements[0] + bytes[1] * elements[1];
+  auto isChunked = [&](unsigned number) {
+    AffineMap map = root.getIndexingMapsArray()[number];
+    auto last = dyn_cast_if_present<AffineDimExpr>(map.getNumResults() ? map.getResults().back() : AffineExpr());
+    int64_t extent = last ? root.getStaticLoopRanges()[last.getPosition()] : 1;
+    return !ShapedType::isDynamic(extent) && extent * bytes[number] % 16 == 0;
+  };
+  product.isLeftChunked = isChunked(0);
+  product.isRightChunked = isChunked(1);
+  product.moreLoops = 0;
+  for (ArrayRef<unsigned> all : {ArrayRef(loops->rows), ArrayRef(loops->columns), ArrayRef(loops->depth)})
+    product.moreLoops += std::max<int64_t>(
+        llvm::count_if(all, [&](unsigned loop) { return root.getStaticLoopRanges()[loop] != 1; }) - 1, 0);
   product.factors = factorsOf(root);
   return product;
 }
