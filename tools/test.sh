@@ -142,10 +142,10 @@ part_cuda() {
   part cuda "ONNX's node tests on a GPU, or its emulation" "$PYTHON" "$ROOT/test/onnx/run_onnx.py" --build "$BUILD" \
     --jobs "$JOBS" --device CUDA:sm_75 --kinds node --part 1/12
 }
-# Two of the networks with real weights; --models takes any folder of models, such as of the public ones.
+# One of the networks with real weights; --models takes any folder of models, such as of the public ones.
 part_assembled() {
   part assembled "Kernels of networks through NVIDIA's assembler" "$PYTHON" "$ROOT/test/models/assembled.py" \
-    --build "$BUILD" --models "$BUILD/models" --out "$BUILD/assembled" --jobs "$JOBS" --part 2/3
+    --build "$BUILD" --models "$BUILD/models" --out "$BUILD/assembled" --jobs "$JOBS" --part 2/6
 }
 part_shared() {
   part shared "Public models, if they lie beside the source" "$PYTHON" "$ROOT/test/models/shared_models.py" \

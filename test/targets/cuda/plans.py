@@ -62,9 +62,9 @@ def check_each(chips, element, operands, depth_of_tile):
         stage, said = stage_with(plan, kernel, device)
         assert "tgl.plan = " + plan in stage and not said, (plan, said)
         tegula.compile("product.onnx", "product.so", device=device, fp="fast", tune_db="plans.json")
-        for chip in {chips[number % len(chips)], chips[(number + 1) % len(chips)]}:
-            emulated.run_all(chip, number, ["product"])
-            emulated.check("product", chip, [(exact, 0)])
+        chip = chips[number % len(chips)]
+        emulated.run_all(chip, number, ["product"])
+        emulated.check("product", chip, [(exact, 0)])
     for plan in (plan_text(48, 48, 32, 16, 16, 288, 16), plan_text(128, 128, 32, 64, 64, 64, 16),
                  "#tgl.plan<vectorLoop = 1, lanes = 8, vectors = 2, unrollLoop = 0, unroll = 6, block = [48, 0]>"):
         stage, said = stage_with(plan, kernel, device)
