@@ -41,7 +41,9 @@ graph = helper.make_graph([helper.make_node("Softmax", ["x"], ["y"])], "softmax"
 onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10), "softmax.onnx")
 tegula.compile("softmax.onnx", "plain.fatbin", device="cuda:sm_70,sm_90,sm_120")
 tegula.compile("softmax.onnx", "packed.fatbin", device="cuda:sm_70,sm_90,sm_120", extra=["--compress"])
-for (chip, is_packed, _, _, text), (other, *sizes, _) in zip(entries_of("plain.fatbin"), entries_of("packed.fatbin")):
+plain_entries, packed_entries = entries_of("plain.fatbin"), entries_of("packed.fatbin")
+assert [entry[0] for entry in plain_entries] == [entry[0] for entry in packed_entries] == [70, 90, 120]
+for (chip, is_packed, _, _, text), (other, *sizes, _) in zip(plain_entries, packed_entries):
     # Every driver for sm_120 reads zstd.
     assert chip == other and is_packed == (chip == 120) and sizes[0], (chip, other, is_packed)
     if not is_packed:
